@@ -1,0 +1,3 @@
+//! The umbrella program.
+
+fn main() {}

@@ -1,0 +1,28 @@
+//! vmail: one machine serves many independent mail domains as if each had a server of its own.
+//!
+//! The rooms, and who may use whom. A room uses only what its line names, and a line names only rooms above it;
+//! `tests/architecture.rs` reads this map and holds the code to it.
+//!
+//! ```text rooms
+//! address :                                     # Address, Domain, User, Owner: values that cannot be wrong
+//! os      :                                     # locks, atomic files, acting as an owner, child processes, crypt(3)
+//! config  : address os                          # vmail.toml and the per-domain records; errors with file and line
+//! vdomain : address config os                   # the directory of domains: identify, users, aliases(5), password hashes
+//! tls     : address config os vdomain           # certificates by dialled address and server name; reload
+//! store   : address config os vdomain           # mailboxes: mbox, memory; index, locks
+//! login   : address config os vdomain           # name + password + dialled domain -> Account; throttle, cache, SASL
+//! wire    : address config os                   # lines, dots, TLS upgrade, deadlines, counters of one client; fd 0
+//! pop3    : address config login os store vdomain wire    # RFC 1939 and its extensions
+//! check   : address config os tls vdomain       # checkvdomain: findings and mends
+//! admin   : address config login os store tls vdomain     # deeds of operators, for the command line and later the web
+//! serve   : address config login os pop3 store tls vdomain wire    # listeners, inetd, systemd, hand-over
+//! cli     : address admin check config login os pop3 serve store tls vdomain wire    # the programs' command lines, logs, demo
+//! ```
+#![deny(unsafe_code)]
+
+pub mod address;
+pub mod os;
+pub mod store;
+
+/// What greets, CAPA and `--version` call us.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));

@@ -1,0 +1,6 @@
+//! The operating system: acting as an owner, files replaced whole, locks, child processes, crypt(3).
+
+pub mod actor;
+pub mod atomic;
+
+pub use actor::Actor;

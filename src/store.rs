@@ -1,0 +1,1 @@
+//! Mailboxes: homes and folders by UID, whatever keeps the octets.
