@@ -21,8 +21,10 @@
 #![deny(unsafe_code)]
 
 pub mod address;
+pub mod config;
 pub mod os;
 pub mod store;
+pub mod vdomain;
 
 /// What greets, CAPA and `--version` call us.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));

@@ -2,5 +2,8 @@
 
 pub mod actor;
 pub mod atomic;
+pub mod cached;
+pub mod names;
+pub mod privilege;
 
 pub use actor::Actor;
