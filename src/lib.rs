@@ -23,6 +23,7 @@
 pub mod address;
 pub mod os;
 pub mod store;
+pub mod vdomain;
 
 /// What greets, CAPA and `--version` call us.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));

@@ -1,0 +1,3 @@
+//! The directory of domains: who is called, who lives there, and which password opens the door.
+
+pub mod password;
