@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod atomic;
 pub mod cached;
+pub mod crypt;
 pub mod names;
 pub mod privilege;
 

@@ -112,10 +112,11 @@ pub enum Uidl {
 }
 
 /// The method of new password hashes; every historical one is verified whatever is chosen here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
-    /// RFC 9106; ours alone can read it.
+    /// RFC 9106, 19 MiB and two passes; other programs that read shadow files do not know it.
+    #[default]
     Argon2id,
     /// `$y$`, Debian's default: for files shared with other programs.
     Yescrypt,
