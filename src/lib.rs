@@ -22,9 +22,11 @@
 
 pub mod address;
 pub mod config;
+pub mod login;
 pub mod os;
 pub mod store;
 pub mod vdomain;
+pub mod wire;
 
 /// What greets, CAPA and `--version` call us.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
