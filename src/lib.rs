@@ -24,6 +24,7 @@ pub mod address;
 pub mod config;
 pub mod login;
 pub mod os;
+pub mod pop3;
 pub mod store;
 pub mod vdomain;
 pub mod wire;
