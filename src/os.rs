@@ -6,5 +6,6 @@ pub mod cached;
 pub mod crypt;
 pub mod names;
 pub mod privilege;
+pub mod process;
 
 pub use actor::Actor;
