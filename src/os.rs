@@ -2,5 +2,6 @@
 
 pub mod actor;
 pub mod atomic;
+pub mod lock;
 
 pub use actor::Actor;
