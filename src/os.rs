@@ -7,5 +7,6 @@ pub mod crypt;
 pub mod names;
 pub mod privilege;
 pub mod process;
+pub mod lock;
 
 pub use actor::Actor;
