@@ -21,6 +21,7 @@
 #![deny(unsafe_code)]
 
 pub mod address;
+pub mod config;
 pub mod os;
 pub mod store;
 pub mod vdomain;

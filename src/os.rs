@@ -2,6 +2,9 @@
 
 pub mod actor;
 pub mod atomic;
+pub mod cached;
 pub mod crypt;
+pub mod names;
+pub mod privilege;
 
 pub use actor::Actor;

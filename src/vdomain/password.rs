@@ -12,6 +12,7 @@ use argon2::{Algorithm, Argon2, CustomizedPasswordHasher, Params, PasswordVerifi
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::config::Scheme;
 use crate::os::crypt::{self, crypt};
 use method::Method;
 
@@ -45,19 +46,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Secret")
     }
-}
-
-/// How a domain's new passwords are hashed; old hashes stay whatever they are until their user changes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scheme {
-    /// `$argon2id$`, 19 MiB and two passes (RFC 9106 with OWASP's parameters). Other programs that read shadow files do not know it.
-    #[default]
-    Argon2id,
-    /// `$y$`, Debian's own: for shadow files shared with programs that ask crypt(3).
-    Yescrypt,
-    /// `$6$`: for shadow files shared with old systems.
-    Sha512,
 }
 
 /// Hashes a new password with a fresh salt, as a field of shadow(5).

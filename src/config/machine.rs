@@ -1,0 +1,468 @@
+//! `vmail.toml`: what holds for the whole machine.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Pair, Plaintext, Root, Seconds};
+
+/// The settings of the machine. Every one has a default: an empty file, or none, is a working configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Machine {
+    /// The machine's own name, greeted with on shared addresses; unset: what hostname(1) says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The user that the service runs as, and that owns the mail of domains with `owner = "vmail"`.
+    pub user: String,
+    /// The first uid that `vmail user add` gives away.
+    pub uid_from: u32,
+    /// Who may log in without TLS; unset: everybody until a certificate is configured for the address, then `tls-first`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plaintext: Option<Plaintext>,
+    /// What is written about all this, and where.
+    pub log: Log,
+    /// The addresses and ports that `vmail serve` listens on; unset: POP3 on every address, port 110, and 995 where a certificate is.
+    pub listen: Vec<Listen>,
+    /// What a local address is, beyond the `ip` lines of the domain records.
+    #[serde(deserialize_with = "canonical_addresses")]
+    pub address: BTreeMap<IpAddr, AddressKind>,
+    /// Finding the domain by the name of the dialled address.
+    pub reverse: Reverse,
+    /// How names and passwords are taken.
+    pub login: Login,
+    /// The main domain.
+    pub main: Main,
+    /// Native daemons that serve the main domain.
+    pub native: Native,
+    /// The default certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Pair>,
+    /// How much at once.
+    pub limit: Limits,
+    /// POP3.
+    pub pop3: Pop3Limits,
+    /// mbox spools.
+    pub mbox: Mbox,
+}
+
+impl Default for Machine {
+    fn default() -> Machine {
+        Machine {
+            host: None,
+            user: "vmail".into(),
+            uid_from: 60_000,
+            plaintext: None,
+            log: Log::default(),
+            listen: Vec::new(),
+            address: BTreeMap::new(),
+            reverse: Reverse::default(),
+            login: Login::default(),
+            main: Main::default(),
+            native: Native::default(),
+            tls: None,
+            limit: Limits::default(),
+            pop3: Pop3Limits::default(),
+            mbox: Mbox::default(),
+        }
+    }
+}
+
+impl Machine {
+    /// Reads the file below `root`; a missing one means the defaults.
+    pub fn load(root: &Root) -> Result<Machine, Fault> {
+        let file = root.machine();
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Machine::parse(&text, &file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Machine::default()),
+            Err(error) => Err(Fault::unreadable(&file, &error)),
+        }
+    }
+
+    /// Parses the text of `file`.
+    pub fn parse(text: &str, file: &Path) -> Result<Machine, Fault> {
+        let machine: Machine = toml::from_str(text).map_err(|error| Fault::of_toml(file, text, &error))?;
+        machine.check().map_err(|what| Fault::of_file(file, what))?;
+        Ok(machine)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let separators = &self.login.separators;
+        if separators.is_empty() || !separators.bytes().all(|octet| octet.is_ascii_punctuation() && !b".-_+\"\\/".contains(&octet)) {
+            return Err(format!("login.separators = {separators:?}: expected punctuation that no name contains, like \"@%\""));
+        }
+        if self.login.tries == 0 || self.login.hashing == Hashing(0) {
+            return Err("login.tries and login.hashing must be 1 or more".into());
+        }
+        if self.uid_from < 1000 {
+            return Err(format!("uid_from = {}: uids below 1000 belong to the system", self.uid_from));
+        }
+        if self.native.pop3.first().is_some_and(|program| !program.starts_with('/')) {
+            return Err("native.pop3: the program needs its whole path, like \"/usr/sbin/ipop3d\"".into());
+        }
+        if self.mbox.locks.is_empty() {
+            return Err("mbox.locks must name one kind of lock at least".into());
+        }
+        Ok(())
+    }
+
+    /// The machine's own name.
+    pub fn host(&self) -> String {
+        self.host.clone().unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+    }
+}
+
+/// One `[log]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info` or `debug`.
+    pub level: Level,
+    /// `human`, `logfmt` or `json`.
+    pub format: LogFormat,
+    /// `stderr`, `journald` or `syslog`; unset: journald when systemd started us, else stderr.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<LogTarget>,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { level: Level::Info, format: LogFormat::Human, to: None }
+    }
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// An administrator must act.
+    Error,
+    /// An administrator may have to act.
+    Warn,
+    /// One line per session and per failed login.
+    Info,
+    /// Dialogues, without secrets.
+    Debug,
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For eyes.
+    Human,
+    /// `key=value`, one event a line.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogTarget {
+    /// Standard error.
+    Stderr,
+    /// systemd's journal, field by field.
+    Journald,
+    /// The syslog daemon, facility mail.
+    Syslog,
+}
+
+/// One `[[listen]]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// The protocol.
+    pub proto: Proto,
+    /// The addresses: one, or a list; `0.0.0.0` and `::` mean all.
+    #[serde(deserialize_with = "one_or_many")]
+    pub address: Vec<IpAddr>,
+    /// The port; unset: 110, or 995 with implicit TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Whether and when TLS begins.
+    #[serde(default)]
+    pub tls: TlsMode,
+}
+
+impl Listen {
+    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 8314 §7.2).
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match (self.proto, self.tls) {
+            (Proto::Pop3, TlsMode::Implicit) => 995,
+            (Proto::Pop3, _) => 110,
+        })
+    }
+}
+
+/// A protocol that we serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proto {
+    /// RFC 1939.
+    Pop3,
+}
+
+/// Whether and when TLS begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// Never.
+    None,
+    /// When the client asks, where a certificate is configured (RFC 2595).
+    #[default]
+    Starttls,
+    /// From the first octet (RFC 8314).
+    Implicit,
+}
+
+/// What a local address is declared to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressKind {
+    /// It belongs to a virtual domain: where none is found for it, connections are refused rather than given to the main domain.
+    Domain,
+    /// Many domains share it; the login name must say which: `user@domain`.
+    Shared,
+    /// It belongs to the main domain.
+    Main,
+}
+
+/// One `[reverse]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reverse {
+    /// `auto`: asked only where the table of addresses does not decide; `off`: never.
+    pub lookup: ReverseLookup,
+    /// How long a greeting may wait for the answer.
+    pub deadline: Seconds,
+}
+
+impl Default for Reverse {
+    fn default() -> Reverse {
+        Reverse { lookup: ReverseLookup::Auto, deadline: Seconds::whole(2) }
+    }
+}
+
+/// Whether names of addresses are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReverseLookup {
+    /// Where the table of addresses does not decide.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// One `[login]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Login {
+    /// What may stand between user and domain; the first that occurs in a login decides, at its last place.
+    pub separators: String,
+    /// Failed logins that a connection may have.
+    pub tries: u32,
+    /// How long the answer to a failed login waits.
+    pub failure_delay: Seconds,
+    /// Passwords verified at a time; an argon2id hash takes 19 MiB.
+    pub hashing: Hashing,
+    /// How long a verified password is remembered; 0 = never.
+    pub cache: Seconds,
+}
+
+impl Default for Login {
+    fn default() -> Login {
+        Login {
+            separators: "@%".into(),
+            tries: 3,
+            failure_delay: Seconds::whole(2),
+            hashing: Hashing::default(),
+            cache: Seconds::whole(300),
+        }
+    }
+}
+
+/// Passwords verified at a time; by default one for each processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hashing(pub usize);
+
+impl Default for Hashing {
+    fn default() -> Hashing {
+        Hashing(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+/// One `[main]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Main {
+    /// Who the main domain's users are, where no native daemon serves it; unset: `system` under inetd, `none` under `vmail serve`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<MainUsers>,
+}
+
+/// Who the main domain's users are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MainUsers {
+    /// Nobody: connections are refused, clearly.
+    None,
+    /// The users of `/etc/passwd`, with their mail in `/var/mail`.
+    System,
+}
+
+/// One `[native]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Native {
+    /// The program, and its arguments, that is given the main domain's POP3 connections as inetd would give them.
+    pub pop3: Vec<String>,
+}
+
+/// One `[limit]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one IPv4 address or one IPv6 /64.
+    pub per_source: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { connections: 10_000, per_source: 100 }
+    }
+}
+
+/// One `[pop3]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pop3Limits {
+    /// How long a client may be silent; RFC 1939 §3 wants ten minutes at least.
+    pub idle: Seconds,
+}
+
+impl Default for Pop3Limits {
+    fn default() -> Pop3Limits {
+        Pop3Limits { idle: Seconds::whole(600) }
+    }
+}
+
+/// One `[mbox]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mbox {
+    /// The locks taken on a spool, in this order; every program that writes there must take one of them.
+    pub locks: Vec<LockKind>,
+}
+
+impl Default for Mbox {
+    fn default() -> Mbox {
+        Mbox { locks: vec![LockKind::Dotlock, LockKind::Fcntl] }
+    }
+}
+
+/// A way to lock an mbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockKind {
+    /// A file `SPOOL.lock`.
+    Dotlock,
+    /// fcntl(2).
+    Fcntl,
+    /// flock(2).
+    Flock,
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<IpAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected an IP address like \"192.0.2.7\", or a list of them")]
+    enum OneOrMany {
+        One(IpAddr),
+        Many(Vec<IpAddr>),
+    }
+    Ok(match OneOrMany::deserialize(input)? {
+        OneOrMany::One(address) => vec![address],
+        OneOrMany::Many(addresses) => addresses,
+    })
+}
+
+fn canonical_addresses<'de, D: serde::Deserializer<'de>>(input: D) -> Result<BTreeMap<IpAddr, AddressKind>, D::Error> {
+    let declared = BTreeMap::<IpAddr, AddressKind>::deserialize(input)?;
+    Ok(declared.into_iter().map(|(address, kind)| (address.to_canonical(), kind)).collect())
+}
+
+/// What `vmail config show` prints: every setting that holds.
+impl Machine {
+    /// The settings as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("every setting has a TOML form")
+    }
+
+    /// The listeners that hold: those configured, or POP3 on every address.
+    pub fn listeners(&self, certificate: bool) -> Vec<Listen> {
+        if !self.listen.is_empty() {
+            return self.listen.clone();
+        }
+        let everywhere = || vec![IpAddr::from([0, 0, 0, 0]), IpAddr::from([0u16; 8])];
+        let plain = Listen { proto: Proto::Pop3, address: everywhere(), port: None, tls: TlsMode::Starttls };
+        let implicit = Listen { proto: Proto::Pop3, address: everywhere(), port: None, tls: TlsMode::Implicit };
+        if certificate { vec![plain, implicit] } else { vec![plain] }
+    }
+
+    /// The files of the default certificate.
+    pub fn pair(&self, root: &Root) -> Option<(PathBuf, PathBuf)> {
+        self.tls.as_ref().map(|pair| (root.named(&pair.certificate), root.named(&pair.key)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Machine, String> {
+        Machine::parse(text, Path::new("vmail.toml")).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn nothing_configured_is_a_configuration() {
+        assert_eq!(parse("").unwrap(), Machine::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_what_would_be_right() {
+        let error = parse("user = \"vmail\"\n\n[login]\ntrys = 3\n").unwrap_err();
+        assert!(error.starts_with("vmail.toml:4: "), "{error}");
+        assert!(error.contains("trys") && error.contains("tries"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_line_and_what_would_be_right() {
+        let error = parse("[[listen]]\nproto = \"pop3\"\naddress = \"elsewhere\"\n").unwrap_err();
+        assert!(error.starts_with("vmail.toml:3: ") && error.contains("IP address"), "{error}");
+        let error = parse("[address]\n\"192.0.2.1\" = \"mine\"\n").unwrap_err();
+        assert!(error.starts_with("vmail.toml:2: ") && error.contains("shared"), "{error}");
+        let error = parse("[pop3]\nidle = -1\n").unwrap_err();
+        assert!(error.starts_with("vmail.toml:2: ") && error.contains("seconds"), "{error}");
+    }
+
+    #[test]
+    fn ipv4_mapped_addresses_are_the_same_addresses() {
+        let machine = parse("[address]\n\"::ffff:192.0.2.1\" = \"shared\"\n").unwrap();
+        assert_eq!(machine.address[&IpAddr::from([192, 0, 2, 1])], AddressKind::Shared);
+    }
+
+    #[test]
+    fn what_config_show_prints_reads_back_the_same() {
+        let text = "host = \"mail.example.net\"\nplaintext = \"tls-first\"\n[[listen]]\nproto = \"pop3\"\naddress = \"::\"\ntls = \"implicit\"\n\
+                    [address]\n\"192.0.2.1\" = \"main\"\n[login]\nfailure_delay = 0.5\n[main]\nusers = \"system\"\n";
+        let machine = parse(text).unwrap();
+        assert_eq!(parse(&machine.to_toml()).unwrap(), machine);
+        assert_eq!(machine.listen[0].port(), 995);
+    }
+}

@@ -1,0 +1,37 @@
+//! Why a home could not do it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a home could not do it. None of these means that mail is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// Another program or session has the mailbox, and kept it for as long as we cared to wait.
+    #[error("{}: in use by another program", .0.display())]
+    Busy(PathBuf),
+    /// No room to make the change safely; it was not made.
+    #[error("{}: no space for the update", .0.display())]
+    Full(PathBuf),
+    /// Another program has removed the message.
+    #[error("{}: the message is no longer there", .0.display())]
+    Gone(PathBuf),
+    /// Another program rewrote the mailbox while a message was being read: what was read is not that message.
+    #[error("{}: changed while being read", .0.display())]
+    Changed(PathBuf),
+    /// What is there is not a mailbox.
+    #[error("{}: {what}", .path.display())]
+    NotMailbox { path: PathBuf, what: &'static str },
+    /// The system refused.
+    #[error("{doing} {}: {source}", .path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl Trouble {
+    /// For `map_err`: what the system said while `doing` something with `path`.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Trouble::Full(path.into()),
+            _ => Trouble::Io { doing, path: path.into(), source },
+        }
+    }
+}
