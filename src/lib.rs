@@ -21,6 +21,7 @@
 #![deny(unsafe_code)]
 
 pub mod address;
+pub mod cli;
 pub mod config;
 pub mod os;
 pub mod store;
