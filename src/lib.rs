@@ -25,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod os;
 pub mod store;
+pub mod tls;
 pub mod vdomain;
 
 /// What greets, CAPA and `--version` call us.
