@@ -23,10 +23,13 @@
 pub mod address;
 pub mod cli;
 pub mod config;
+pub mod login;
 pub mod os;
+pub mod pop3;
 pub mod store;
 pub mod tls;
 pub mod vdomain;
+pub mod wire;
 
 /// What greets, CAPA and `--version` call us.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));

@@ -1,0 +1,222 @@
+//! The AUTHORIZATION state (RFC 1939 §4): who is it, and is the maildrop free?
+
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
+use super::capability::State;
+use super::command::{BadCommand, Command};
+use super::maildrop::Maildrop;
+use super::reply;
+use super::session::Session;
+use crate::login::{self, Account, Attempt, Denial, Denied, policy};
+use crate::vdomain::password::Secret;
+use crate::wire::{Line, Lost};
+
+const LEGAL: &str = "USER, PASS, AUTH, CAPA, STLS, UTF8, LANG, QUIT";
+
+impl Session<'_> {
+    /// Until somebody has logged in. `None`: the client said QUIT. `Some(None)`: we had enough.
+    pub(super) async fn authorise(&mut self) -> Result<Option<Option<Maildrop>>, Lost> {
+        let mut user = None;
+        loop {
+            let asked = match self.command().await? {
+                Err(bad) => {
+                    self.refuse_line(bad, LEGAL);
+                    continue;
+                }
+                Ok(Command::Quit) => {
+                    self.goodbye();
+                    return Ok(None);
+                }
+                Ok(Command::User(name)) => {
+                    self.take_user(name, &mut user);
+                    continue;
+                }
+                Ok(Command::Pass(secret)) => match user.take() {
+                    // RFC 1939 §7: a failed PASS goes back to USER.
+                    Some(name) => Some((name, secret)),
+                    None => {
+                        self.refuse_line(BadCommand::Unknown, "USER, QUIT");
+                        continue;
+                    }
+                },
+                Ok(Command::Auth(mechanism)) => self.sasl(mechanism).await?,
+                Ok(command) => {
+                    self.prepare(command).await?;
+                    continue;
+                }
+            };
+            let Some((name, secret)) = asked else { continue };
+            match self.log_in(&name, secret).await {
+                Ok(maildrop) => return Ok(Some(Some(maildrop))),
+                Err(text) => self.err(text),
+            }
+            if self.tries >= self.house.machine.login.tries {
+                return Ok(Some(None));
+            }
+        }
+    }
+
+    /// Not RFC 1939 §7's other choice: unknown names are accepted like known ones, so that nobody can probe for users.
+    fn take_user(&mut self, name: String, user: &mut Option<String>) {
+        if !self.allows_passwords() {
+            return self.err(reply::denial(Denied::NeedsTls));
+        }
+        *user = Some(name);
+        self.ok("please send PASS command");
+    }
+
+    /// What can be asked before a login and does not log in.
+    async fn prepare(&mut self, command: Command) -> Result<(), Lost> {
+        match command {
+            Command::Capa => {
+                let domain = self.dialled().cloned();
+                self.capabilities(domain.as_ref().map(|domain| &domain.record), State::Authorization);
+            }
+            Command::Stls => return self.start_tls().await,
+            Command::Utf8 => {
+                self.is_utf8 = true;
+                self.ok("UTF8 enabled");
+            }
+            Command::Lang(tag) => self.lang(tag.as_deref()),
+            Command::Apop => self.err("APOP would need passwords stored in clear text; use USER or AUTH"),
+            _ => self.refuse_line(BadCommand::Unknown, LEGAL),
+        }
+        Ok(())
+    }
+
+    /// RFC 2595 §4.
+    async fn start_tls(&mut self) -> Result<(), Lost> {
+        if self.is_utf8 {
+            // RFC 6856 §2: a client does not begin TLS in UTF8 mode.
+            self.err("UTF8 comes after STLS");
+            return Ok(());
+        }
+        if !self.offers_tls() {
+            self.err("TLS is not available here");
+            return Ok(());
+        }
+        self.ok("Begin TLS negotiation");
+        self.doing = "negotiating TLS";
+        let sni = self.wire.start_tls(&*self.house.tls, self.call.local).await?;
+        self.identify_anew(sni);
+        Ok(())
+    }
+
+    /// RFC 6856 §3. We speak one language.
+    pub(super) fn lang(&mut self, tag: Option<&str>) {
+        match tag {
+            None => {
+                self.ok("Language listing follows:");
+                self.line("en English");
+                self.end_of_lines();
+            }
+            Some(tag) if tag == "*" || tag.split('-').next().is_some_and(|tag| tag.eq_ignore_ascii_case("en")) => {
+                self.ok("en English it is")
+            }
+            Some(_) => self.err("Language not known here; LANG lists those that are"),
+        }
+    }
+
+    /// RFC 5034 §4: PLAIN, with or without an initial response.
+    async fn sasl(&mut self, asked: Option<(String, Option<Zeroizing<Vec<u8>>>)>) -> Result<Option<(String, Secret)>, Lost> {
+        let Some((mechanism, response)) = asked else {
+            // RFC 1734's clients ask this way which mechanisms there are.
+            self.ok("Mechanisms follow");
+            if self.allows_passwords() {
+                self.line("PLAIN");
+            }
+            self.end_of_lines();
+            return Ok(None);
+        };
+        if mechanism != "PLAIN" {
+            self.err("Mechanism not known here; there is PLAIN");
+            return Ok(None);
+        }
+        if !self.allows_passwords() {
+            self.err(reply::denial(Denied::NeedsTls));
+            return Ok(None);
+        }
+        let response = match response {
+            Some(response) => response,
+            None => {
+                self.say(&["+ \r\n"]);
+                self.doing = "reading a SASL response";
+                match self.wire.line().await? {
+                    Line::Whole(line) => Zeroizing::new(line.to_vec()),
+                    Line::TooLong => Zeroizing::default(),
+                }
+            }
+        };
+        if *response == b"*" {
+            self.err("Cancelled");
+            return Ok(None);
+        }
+        let presented = login::plain(&response).ok().and_then(|(name, password)| Some((name, Secret::new(password)?)));
+        if presented.is_none() {
+            self.err("Not a PLAIN message");
+        }
+        Ok(presented)
+    }
+
+    /// Checks name and password, then opens the maildrop. The error is what the client is told.
+    async fn log_in(&mut self, name: &str, secret: Secret) -> Result<Maildrop, &'static str> {
+        self.doing = "logging in";
+        let account = self.pass_gate(name, secret).await.map_err(|denial| {
+            self.tries += u32::from(!matches!(denial.told, Denied::Trouble | Denied::NeedsTls));
+            self.log_failure(name, &denial);
+            reply::denial(denial.told)
+        })?;
+        match self.house.login_delay.admits(&account.owner, Maildrop::login_delay(&account)) {
+            Ok(true) => {}
+            Ok(false) => return Err("[LOGIN-DELAY] you have been here just now, please wait a little"),
+            // Better no delay than no mail.
+            Err(error) => tracing::warn!(event = "login-delay", user = %account.owner, error = %error),
+        }
+        self.doing = "opening the maildrop";
+        let owner = account.owner.clone();
+        match Maildrop::open(&self.house.store, account).await {
+            Ok(maildrop) => {
+                self.user = Some((owner.user().to_string(), owner.domain().to_string()));
+                let (messages, octets) = maildrop.totals();
+                self.ok(&format!("{messages} messages ready for {} ({octets} octets)", owner.user()));
+                Ok(maildrop)
+            }
+            Err(trouble) => {
+                tracing::warn!(event = "maildrop", proto = "pop3", user = %owner, peer = %self.call.peer, error = %trouble, doing = self.doing);
+                Err(reply::trouble(&trouble))
+            }
+        }
+    }
+
+    async fn pass_gate(&mut self, name: &str, secret: Secret) -> Result<Account, Denial> {
+        let house = self.house;
+        let has_certificate = house.tls.is_open(self.call.local);
+        let attempt = Attempt {
+            evidence: super::session::evidence(&self.call),
+            peer: self.call.peer,
+            name,
+            separators: &house.machine.login.separators,
+        };
+        let policy = |domain: &_| policy(Some(domain), &house.machine, has_certificate);
+        house.gate.log_in(&*house.names, attempt, secret, policy, self.wire.is_secure()).await
+    }
+
+    /// At once, not when the client hangs up: whoever watches the log can act while it guesses.
+    fn log_failure(&self, name: &str, denial: &Denial) {
+        let name: String = name.chars().take(100).collect();
+        let waited = Instant::now().duration_since(self.began).as_millis() as u64;
+        let domain = self.dialled().map(|domain| domain.name.to_string());
+        tracing::info!(
+            event = "login-failed",
+            proto = "pop3",
+            peer = %self.call.peer,
+            dialled = %self.call.local,
+            domain,
+            user = name,
+            reason = denial.why,
+            ms = waited
+        );
+    }
+}

@@ -1,0 +1,230 @@
+//! One client's connection: lines in, replies and messages out, TLS, deadlines and counts, for every protocol alike.
+
+mod stuff;
+mod transport;
+
+pub use stuff::Stuffer;
+pub use transport::{Plain, TlsDoor, TlsStream};
+
+use std::fs::File;
+use std::io;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use transport::Transport;
+
+/// The connection to one client. While it is silent it owns no buffer.
+pub struct Wire {
+    transport: Transport,
+    input: Vec<u8>,
+    /// How much of `input` has been given out.
+    taken: usize,
+    output: Vec<u8>,
+    counts: Counts,
+    patience: Duration,
+    stop: watch::Receiver<bool>,
+}
+
+/// Octets that went over the wire, inside TLS where there is any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// From the client.
+    pub received: u64,
+    /// To the client.
+    pub sent: u64,
+}
+
+/// A line of the client's.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// Its octets, without the line end.
+    Whole(&'a [u8]),
+    /// It was longer than [`Wire::LONGEST_LINE`] and is thrown away.
+    TooLong,
+}
+
+/// Why a conversation ends without the client's farewell.
+#[derive(Debug)]
+pub enum Lost {
+    /// The client closed, or vanished.
+    Closed,
+    /// The client was silent, or took nothing, for too long.
+    Idle,
+    /// The server stops.
+    Stopping,
+    /// The transport failed.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Lost {
+    fn from(error: io::Error) -> Lost {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionAborted => Lost::Closed,
+            io::ErrorKind::TimedOut => Lost::Idle,
+            _ => Lost::Io(error),
+        }
+    }
+}
+
+impl Wire {
+    /// RFC 2449 §4 wants 255 octets of us, RFC 5034 §4 lets a SASL response be longer; names and passwords have their own limits.
+    pub const LONGEST_LINE: usize = 4096;
+
+    /// A connection on which nothing has been said. A client may be silent for `patience`; when `stop` turns true the next wait for
+    /// the client ends with [`Lost::Stopping`].
+    pub fn new(io: Plain, patience: Duration, stop: watch::Receiver<bool>) -> Wire {
+        let transport = Transport::Plain(io);
+        Wire { transport, input: Vec::new(), taken: 0, output: Vec::new(), counts: Counts::default(), patience, stop }
+    }
+
+    /// How much went over the wire.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether TLS protects the connection.
+    pub fn is_secure(&self) -> bool {
+        matches!(self.transport, Transport::Tls(_))
+    }
+
+    /// The client's next line. What has been said before goes out first, unless the client has already sent more: then the answers
+    /// to several commands leave together.
+    pub async fn line(&mut self) -> Result<Line<'_>, Lost> {
+        if !self.has_line() {
+            self.flush().await?;
+        }
+        let patience = self.patience;
+        let end = match timeout(patience, self.await_line()).await {
+            Ok(end) => end?,
+            Err(_) => return Err(Lost::Idle),
+        };
+        let Some(end) = end else { return Ok(Line::TooLong) };
+        let line = self.taken..end;
+        self.taken = end + 1;
+        let line = &self.input[line];
+        Ok(Line::Whole(line.strip_suffix(b"\r").unwrap_or(line)))
+    }
+
+    fn has_line(&self) -> bool {
+        memchr::memchr(b'\n', &self.input[self.taken..]).is_some()
+    }
+
+    /// Where the next line's LF is; `None` after a line that was too long.
+    async fn await_line(&mut self) -> Result<Option<usize>, Lost> {
+        let mut is_too_long = false;
+        loop {
+            let unread = &self.input[self.taken..];
+            match memchr::memchr(b'\n', unread) {
+                Some(_) if is_too_long => {
+                    self.taken += memchr::memchr(b'\n', unread).map_or(0, |at| at + 1);
+                    return Ok(None);
+                }
+                Some(at) => return Ok(Some(self.taken + at)),
+                None if unread.len() > Wire::LONGEST_LINE => {
+                    is_too_long = true;
+                    self.taken = self.input.len();
+                }
+                None => {}
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), Lost> {
+        self.input.drain(..self.taken);
+        self.taken = 0;
+        if *self.stop.borrow() {
+            return Err(Lost::Stopping);
+        }
+        let count = tokio::select! {
+            count = self.transport.read(&mut self.input) => count?,
+            _ = self.stop.wait_for(|stopping| *stopping) => return Err(Lost::Stopping),
+        };
+        self.counts.received += count as u64;
+        if count == 0 { Err(Lost::Closed) } else { Ok(()) }
+    }
+
+    /// Says something; it leaves with the next flush.
+    pub fn say(&mut self, octets: &[u8]) {
+        self.output.extend_from_slice(octets);
+    }
+
+    /// The place where what is said is gathered, for those who write into it themselves.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Sends what has been said, if it has become much.
+    pub async fn flush_if_full(&mut self) -> Result<(), Lost> {
+        if self.output.len() >= FULL { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends what has been said. Boxed: a session spends its life waiting elsewhere and should not be large for this.
+    pub async fn flush(&mut self) -> Result<(), Lost> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let outcome = self.transport.write_all(&self.output).await;
+        self.counts.sent += self.output.len() as u64;
+        // A buffer that has carried a message is given back.
+        match self.output.capacity() > FULL {
+            true => self.output = Vec::new(),
+            false => self.output.clear(),
+        }
+        Ok(outcome?)
+    }
+
+    /// Whether [`Wire::send_file`] is possible: the transport takes octets as they are.
+    pub fn can_send_file(&self) -> bool {
+        matches!(self.transport, Transport::Plain(Plain::Tcp(_)))
+    }
+
+    /// Sends what has been said, then `range` of `file`, without copying it through this process.
+    pub async fn send_file(&mut self, file: &Arc<File>, range: Range<u64>) -> Result<(), Lost> {
+        let Transport::Plain(Plain::Tcp(tcp)) = &self.transport else {
+            return Err(Lost::Io(io::Error::from(io::ErrorKind::Unsupported)));
+        };
+        let said = std::mem::take(&mut self.output);
+        self.counts.sent += said.len() as u64 + (range.end - range.start);
+        transport::send_with_file(tcp, &said, file, range).await?;
+        Ok(())
+    }
+
+    /// Begins TLS. What the client had sent before is thrown away: it may be somebody else's (RFC 2595 §4, CVE-2011-0411).
+    /// Returns the server name that the client asked for.
+    pub async fn start_tls(&mut self, door: &dyn TlsDoor, local: IpAddr) -> Result<Option<String>, Lost> {
+        self.flush().await?;
+        self.input = Vec::new();
+        self.taken = 0;
+        let Transport::Plain(plain) = std::mem::replace(&mut self.transport, Transport::Gone) else {
+            return Err(Lost::Io(io::Error::other("TLS inside TLS")));
+        };
+        let (stream, name) = match timeout(HANDSHAKE, door.accept(plain, local)).await {
+            Ok(accepted) => accepted?,
+            Err(_) => return Err(Lost::Idle),
+        };
+        self.transport = Transport::Tls(Box::new(stream));
+        Ok(name)
+    }
+
+    /// Sends the last words and closes.
+    pub async fn close(mut self) -> Counts {
+        // The client may have gone without waiting; there is nobody left to tell.
+        if self.flush().await.is_ok() {
+            self.transport.close().await;
+        }
+        self.counts
+    }
+}
+
+/// So much is sent at once: a socket's buffer takes it in one go.
+pub const FULL: usize = 64 * 1024;
+const HANDSHAKE: Duration = Duration::from_secs(30);

@@ -1,0 +1,199 @@
+//! What carries the octets: TCP, TLS over it, or a pipe in memory for tests.
+
+use std::fs::File;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::net::SendFlags;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// A connection without TLS.
+pub enum Plain {
+    /// A client.
+    Tcp(TcpStream),
+    /// A test.
+    Pipe(DuplexStream),
+}
+
+/// A connection with TLS.
+pub type TlsStream = tokio_rustls::server::TlsStream<Plain>;
+
+/// Who makes TLS of a connection: the room of certificates, for those who may not know it.
+pub trait TlsDoor: Send + Sync {
+    /// Whether a certificate is there for the dialled address `local`.
+    fn is_open(&self, local: IpAddr) -> bool;
+
+    /// The handshake; with the stream comes the server name that the client asked for.
+    fn accept(&self, io: Plain, local: IpAddr) -> Accepting<'_>;
+}
+
+/// A handshake under way.
+pub type Accepting<'a> = Pin<Box<dyn Future<Output = io::Result<(TlsStream, Option<String>)>> + Send + 'a>>;
+
+pub(super) enum Transport {
+    Plain(Plain),
+    Tls(Box<TlsStream>),
+    /// A handshake failed and took the connection with it.
+    Gone,
+}
+
+impl Transport {
+    /// Appends what has arrived to `input`; 0 is the end. While nothing arrives, an empty `input` has no memory.
+    pub(super) async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
+        loop {
+            let arrived = poll_fn(|context| match self.poll_read(context, input) {
+                Poll::Pending if !self.is_pipe() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(arrived) => Poll::Ready(Some(arrived)),
+            });
+            if let Some(arrived) = arrived.await {
+                return arrived;
+            }
+            if input.is_empty() {
+                *input = Vec::new();
+            }
+            self.readable().await?;
+        }
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        let before = input.len();
+        input.resize(before + READ_AT_ONCE, 0);
+        let mut buffer = ReadBuf::new(&mut input[before..]);
+        let polled = match self {
+            Transport::Plain(plain) => Pin::new(plain).poll_read(context, &mut buffer),
+            Transport::Tls(tls) => Pin::new(&mut **tls).poll_read(context, &mut buffer),
+            Transport::Gone => Poll::Ready(Ok(())),
+        };
+        let count = buffer.filled().len();
+        input.truncate(before + count);
+        polled.map_ok(|()| count)
+    }
+
+    /// A pipe can't be waited for without being read.
+    fn is_pipe(&self) -> bool {
+        matches!(self.plain(), Some(Plain::Pipe(_)))
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        match self.plain() {
+            Some(Plain::Tcp(tcp)) => tcp.readable().await,
+            Some(Plain::Pipe(_)) | None => Ok(()),
+        }
+    }
+
+    fn plain(&self) -> Option<&Plain> {
+        match self {
+            Transport::Plain(plain) => Some(plain),
+            Transport::Tls(tls) => Some(tls.get_ref().0),
+            Transport::Gone => None,
+        }
+    }
+
+    /// Writes all of it; a client that takes nothing for a while has gone.
+    pub(super) async fn write_all(&mut self, mut octets: &[u8]) -> io::Result<()> {
+        while !octets.is_empty() {
+            let written = match self {
+                Transport::Plain(Plain::Tcp(tcp)) => match tcp.try_write(octets) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        progress(tcp.writable()).await?;
+                        continue;
+                    }
+                    written => written?,
+                },
+                Transport::Plain(plain) => progress(plain.write(octets)).await?,
+                Transport::Tls(tls) => progress(tls.write(octets)).await?,
+                Transport::Gone => return Err(io::ErrorKind::BrokenPipe.into()),
+            };
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            octets = &octets[written..];
+        }
+        match self {
+            Transport::Tls(tls) => progress(tls.flush()).await,
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn close(&mut self) {
+        // Best effort: the client has had its answer.
+        let _ = match self {
+            Transport::Tls(tls) => progress(tls.shutdown()).await,
+            Transport::Plain(Plain::Pipe(pipe)) => pipe.shutdown().await,
+            Transport::Plain(Plain::Tcp(_)) | Transport::Gone => Ok(()),
+        };
+    }
+}
+
+/// Sends `said` and `range` of `file` with as few packets as that takes.
+pub(super) async fn send_with_file(tcp: &TcpStream, mut said: &[u8], file: &Arc<File>, range: Range<u64>) -> io::Result<()> {
+    while !said.is_empty() {
+        let sent = tcp.async_io(Interest::WRITABLE, || Ok(rustix::net::send(tcp, said, SendFlags::MORE | SendFlags::NOSIGNAL)?));
+        said = &said[progress(sent).await?..];
+    }
+    let mut at = range.start;
+    while at < range.end {
+        let count = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(SEND_AT_ONCE);
+        let sent = tcp.async_io(Interest::WRITABLE, || {
+            let mut from = at;
+            Ok(rustix::fs::sendfile(tcp, &**file, Some(&mut from), count)?)
+        });
+        match progress(sent).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            sent => at += sent as u64,
+        }
+    }
+    Ok(())
+}
+
+async fn progress<T>(deed: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(SEND_PATIENCE, deed).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Commands are short; a client that sends many at once is read in several goes.
+const READ_AT_ONCE: usize = 4096;
+/// One system call's worth: no other client waits for longer than this takes.
+const SEND_AT_ONCE: usize = 1 << 20;
+/// behaviour.md §2.7: 120 s for each sending.
+const SEND_PATIENCE: Duration = Duration::from_secs(120);
+
+impl AsyncRead for Plain {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Plain::Tcp(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Plain::Pipe(pipe) => Pin::new(pipe).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Plain::Tcp(tcp) => Pin::new(tcp).poll_write(context, octets),
+            Plain::Pipe(pipe) => Pin::new(pipe).poll_write(context, octets),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Plain::Tcp(tcp) => Pin::new(tcp).poll_flush(context),
+            Plain::Pipe(pipe) => Pin::new(pipe).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Plain::Tcp(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Plain::Pipe(pipe) => Pin::new(pipe).poll_shutdown(context),
+        }
+    }
+}
