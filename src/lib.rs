@@ -21,11 +21,13 @@
 #![deny(unsafe_code)]
 
 pub mod address;
+pub mod cli;
 pub mod config;
 pub mod login;
 pub mod os;
 pub mod pop3;
 pub mod store;
+pub mod tls;
 pub mod vdomain;
 pub mod wire;
 

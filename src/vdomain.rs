@@ -1,6 +1,7 @@
 //! The directory of domains: which domain a connection is for, who its users are, and which password opens the door.
 
 mod accounts;
+pub mod aliases;
 mod compiled;
 mod directory;
 mod identify;

@@ -1,0 +1,3 @@
+//! The programs' command lines, and their logs.
+
+pub mod log;
