@@ -1,3 +1,43 @@
 //! The programs' command lines, and their logs.
 
+mod account;
+mod demo;
+mod explain;
+mod inetd;
 pub mod log;
+mod setup;
+mod vmail;
+
+pub use inetd::{checkvdomain, vpop3d};
+pub use vmail::vmail;
+
+use std::process::ExitCode;
+
+use crate::config::{Fault, Machine, Root};
+
+/// What `main` does with an outcome: `program: what is wrong` on standard error, and a code of sysexits.h.
+fn finish(program: &str, outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{program}: {error:#}");
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    let kind = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    match kind {
+        _ if error.is::<Fault>() => 78,
+        Some(std::io::ErrorKind::PermissionDenied) => 77,
+        Some(std::io::ErrorKind::NotConnected) => 64,
+        _ => 1,
+    }
+}
+
+/// Starts the log as `[log]` says.
+fn start_log(program: &'static str, root: &Root, machine: &Machine) -> anyhow::Result<()> {
+    let settings = log::Settings { syslog: root.dev_log(), ..log::Settings::new(program, &machine.log) };
+    Ok(log::start(&settings)?)
+}

@@ -21,11 +21,14 @@
 #![deny(unsafe_code)]
 
 pub mod address;
+pub mod admin;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod login;
 pub mod os;
 pub mod pop3;
+pub mod serve;
 pub mod store;
 pub mod tls;
 pub mod vdomain;

@@ -4,9 +4,9 @@ pub mod actor;
 pub mod atomic;
 pub mod cached;
 pub mod crypt;
+pub mod lock;
 pub mod names;
 pub mod privilege;
 pub mod process;
-pub mod lock;
 
 pub use actor::Actor;

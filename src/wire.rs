@@ -4,7 +4,7 @@ mod stuff;
 mod transport;
 
 pub use stuff::Stuffer;
-pub use transport::{Plain, TlsDoor, TlsStream};
+pub use transport::{Accepting, Plain, TlsDoor, TlsStream};
 
 use std::fs::File;
 use std::io;

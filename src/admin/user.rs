@@ -83,7 +83,10 @@ impl Admin {
         let moves = [
             (spool.join(owner.user().as_str()), spool.join(new.as_str())),
             (self.root.home(owner), self.root.home(&to)),
-            (self.root.index().join(owner.domain().as_str()).join(owner.user().as_str()), self.root.index().join(owner.domain().as_str()).join(new.as_str())),
+            (
+                self.root.index().join(owner.domain().as_str()).join(owner.user().as_str()),
+                self.root.index().join(owner.domain().as_str()).join(new.as_str()),
+            ),
         ];
         if let Some((_, taken)) = moves.iter().find(|(from, to)| from.exists() && to.exists()) {
             bail!("{}: is in the way", taken.display());
@@ -126,7 +129,10 @@ impl Admin {
 
     fn domain(&self, owner: &Owner) -> anyhow::Result<&VirtualDomain> {
         let name = owner.domain();
-        self.directory.get(name).map(|domain| &**domain).with_context(|| format!("{name}: no such domain; `vmail domain add {name}` makes it"))
+        self.directory
+            .get(name)
+            .map(|domain| &**domain)
+            .with_context(|| format!("{name}: no such domain; `vmail domain add {name}` makes it"))
     }
 
     fn must_exist(&self, owner: &Owner) -> anyhow::Result<()> {

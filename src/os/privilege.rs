@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -53,6 +54,18 @@ pub fn open_for_reading(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_with_kept_right(path, error),
         opened => opened,
     }
+}
+
+/// Whether a process of `uid` and `gid`, without other rights, could read the file at `path`, as far as the file's own mode says. A file
+/// that is not there needs no rights.
+pub fn may_read(path: &Path, uid: u32, gid: u32) -> bool {
+    let Ok(meta) = std::fs::metadata(path) else { return true };
+    let bit = match (meta.uid() == uid, meta.gid() == gid) {
+        (true, _) => 0o400,
+        (false, true) => 0o040,
+        (false, false) => 0o004,
+    };
+    meta.mode() & bit != 0
 }
 
 fn open_with_kept_right(path: &Path, denied: io::Error) -> io::Result<File> {

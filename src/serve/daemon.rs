@@ -30,7 +30,7 @@ pub struct Started {
 /// # Errors
 /// The configuration is wrong, or nothing can be listened on: says what, where and how to mend it.
 pub fn run(root: Root, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
-    let server = Arc::new(Server::load(root, Mode::Daemon, Vec::new())?);
+    let server = Arc::new(Server::load(root, Mode::Daemon, Vec::new(), None)?);
     let bound = listeners(&server)?;
     process::raise_open_files();
     server.become_service()?;
@@ -148,7 +148,9 @@ impl Accepting {
         }
         let wanted = listener::places(&now.house.machine, now.door.has_any());
         // A port 0 of the configuration is one of ours, whichever it became.
-        let is_wanted = |place: &Place| wanted.iter().any(|want| want == place || Place { address: place.address, ..*want } == *place && want.address.port() == 0);
+        let is_wanted = |place: &Place| {
+            wanted.iter().any(|want| want == place || Place { address: place.address, ..*want } == *place && want.address.port() == 0)
+        };
         self.tasks.retain(|place, (_, task)| {
             let stays = is_wanted(place);
             if !stays {

@@ -20,10 +20,9 @@ use crate::vdomain::Whose;
 pub fn serve(root: Root, native: Vec<String>, tls: TlsMode) -> anyhow::Result<()> {
     let stream = process::inherited_connection()?;
     let (local, peer) = ends(stream.local_addr()?, stream.peer_addr()?);
-    let server = Server::load(root, Mode::Inetd, native)?;
+    let server = Server::load(root, Mode::Inetd, native, Some(local))?;
     let now = server.now();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (decision, names) = runtime.block_on(look_up(&now, local));
+    let (decision, names) = in_runtime(look_up(&now, local))?;
     if decision.whose == Whose::Main && !now.native.is_empty() && tls != TlsMode::Implicit {
         tracing::info!(event = "native", proto = "pop3", %peer, dialled = %local, why = %decision.why, program = now.native[0]);
         // Nothing has been read or written: the native daemon finds the connection as inetd made it.
@@ -34,9 +33,16 @@ pub fn serve(root: Root, native: Vec<String>, tls: TlsMode) -> anyhow::Result<()
     server.become_service()?;
     let place = Place { proto: Proto::Pop3, tls, address: (local, 0).into() };
     let call = Call { local, peer, sni: None, names, may_start_tls: tls == TlsMode::Starttls };
-    let outcome = runtime.block_on(session(&server, place, stream, call));
+    in_runtime(session(&server, place, stream, call))?
+}
+
+/// Runs a future in a runtime of its own: threads that were started with root's rights do no work after those are given up.
+fn in_runtime<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    // A name service that does not answer holds a thread; nobody waits for it.
     runtime.shutdown_background();
-    outcome
+    Ok(outcome)
 }
 
 async fn session(server: &Server, place: Place, stream: TcpStream, call: Call) -> anyhow::Result<()> {

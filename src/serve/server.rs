@@ -1,6 +1,7 @@
 //! The server's state: what sessions share, and how it is replaced when the configuration changes.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,12 +9,12 @@ use arc_swap::ArcSwap;
 
 use super::certificates::Door;
 use super::limits::Limits;
-use crate::config::{self, Fault, LockKind, Machine, MainUsers, Owned, Root};
+use crate::config::{self, AddressKind, Fault, LockKind, Machine, MainUsers, Owned, Root};
 use crate::login::{Gate, LoginDelay};
 use crate::os::privilege::{self, Needs};
 use crate::pop3::House;
 use crate::store::{self, Places, Store};
-use crate::vdomain::{Compiled, Directory, Names, Resolver};
+use crate::vdomain::{Compiled, Directory, Names, Resolver, VirtualDomain};
 
 /// How we were started, where that makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +48,13 @@ pub struct Now {
 }
 
 impl Server {
-    /// Reads the configuration. Under inetd the native daemon of the command line is the one.
+    /// Reads the configuration. Under inetd the native daemon of the command line is the one, and `local` the dialled address.
     ///
     /// # Errors
     /// `vmail.toml` is wrong. Wrong domain records stop their domains only, and are logged.
-    pub fn load(root: Root, mode: Mode, native: Vec<String>) -> Result<Server, Fault> {
+    pub fn load(root: Root, mode: Mode, native: Vec<String>, local: Option<IpAddr>) -> Result<Server, Fault> {
         let machine = Arc::new(Machine::load(&root)?);
-        let now = Now::read(&root, machine, mode, native, None)?;
+        let now = Now::read(&root, machine, mode, native, local, None)?;
         Ok(Server { root, limits: Arc::default(), now: ArcSwap::from_pointee(now), mode })
     }
 
@@ -67,7 +68,7 @@ impl Server {
         let began = Instant::now();
         let old = self.now();
         let machine = Arc::new(Machine::load(&self.root)?);
-        let new = Now::read(&self.root, machine, self.mode, old.native.clone(), Some(&old))?;
+        let new = Now::read(&self.root, machine, self.mode, Vec::new(), None, Some(&old))?;
         self.now.store(Arc::new(new));
         tracing::info!(event = "reloaded", ms = began.elapsed().as_millis() as u64);
         Ok(())
@@ -92,25 +93,30 @@ impl Server {
     fn needs(&self, uid: u32, gid: u32) -> Needs {
         let now = self.now();
         let is_system = now.house.main == MainUsers::System;
-        let Some(directory) = now.house.directory() else {
-            // One connection's worth of knowledge: its process lives for that connection alone.
+        if self.mode == Mode::Inetd {
+            // The process lives for one connection; to look at all domains for what that needs would take longer.
             return Needs { other_users: true, root_files: true };
-        };
-        let has_owners = directory.domains().any(|domain| domain.record.owner == Owned::User);
-        let has_root_files = directory.domains().any(|domain| {
+        }
+        let domains = now.house.names.all();
+        let has_owners = domains.iter().any(|domain| domain.record.owner == Owned::User);
+        let has_root_files = domains.iter().any(|domain| {
             let users = &domain.realm.users;
             [users.passwd_path(), users.shadow_path()].iter().any(|path| !privilege::may_read(path, uid, gid))
         });
         let has_root_keys = now.door.key_files().iter().any(|path| !privilege::may_read(path, uid, gid));
-        Needs {
-            other_users: is_system || has_owners || !now.native.is_empty(),
-            root_files: is_system || has_root_files || has_root_keys,
-        }
+        Needs { other_users: is_system || has_owners || !now.native.is_empty(), root_files: is_system || has_root_files || has_root_keys }
     }
 }
 
 impl Now {
-    fn read(root: &Root, machine: Arc<Machine>, mode: Mode, native: Vec<String>, old: Option<&Now>) -> Result<Now, Fault> {
+    fn read(
+        root: &Root,
+        machine: Arc<Machine>,
+        mode: Mode,
+        native: Vec<String>,
+        local: Option<IpAddr>,
+        old: Option<&Now>,
+    ) -> Result<Now, Fault> {
         let native = if native.is_empty() { machine.native.pop3.clone() } else { native };
         let main = machine.main.users.unwrap_or(match mode {
             Mode::Daemon => MainUsers::None,
@@ -135,18 +141,34 @@ impl Now {
             Some(old) => old.house.gate.clone(),
             None => Arc::new(Gate::new(&machine, served).map_err(|error| Fault::of_file(&root.machine(), error.to_string()))?),
         };
-        let door = Arc::new(Door::load(root, &machine, &*names));
+        let holders = match mode {
+            Mode::Daemon => names.all(),
+            Mode::Inetd => holders(&*names, local),
+        };
+        let door = Arc::new(Door::load(root, &machine, holders.iter().map(|domain| &**domain)));
         let house = House {
             host: machine.host(),
             names,
             gate,
-            store: store(root, &machine),
+            // The store knows its sessions: it goes on as long as it can.
+            store: old
+                .filter(|old| old.house.machine.mbox == machine.mbox)
+                .map_or_else(|| store(root, &machine), |old| old.house.store.clone()),
             login_delay: LoginDelay::below(root.index()),
             tls: door.clone(),
             main,
             machine: machine.clone(),
         };
         Ok(Now { resolver: Resolver::new(&machine), house, door, native })
+    }
+}
+
+/// Whose certificates a single connection to `local` may need: its domain's, or on an address of many domains, everybody's.
+fn holders(names: &dyn Names, local: Option<IpAddr>) -> Vec<Arc<VirtualDomain>> {
+    match local.and_then(|local| names.by_address(local)) {
+        Some(domain) => vec![domain],
+        None if local.is_some_and(|local| names.declared(local) == Some(AddressKind::Shared)) => names.all(),
+        None => Vec::new(),
     }
 }
 

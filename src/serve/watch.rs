@@ -27,7 +27,7 @@ impl Watch {
             Err(rustix::io::Errno::NOENT) => {}
             outcome => drop(outcome?),
         }
-        Ok(Watch { fd: AsyncFd::new(fd)? })
+        Ok(Watch { fd: AsyncFd::register(fd)? })
     }
 
     /// Returns when a file that the directory of domains depends on has changed, and nothing has for a moment.

@@ -52,6 +52,11 @@ impl Compiled {
         written
     }
 
+    /// The main domain, with the system's users.
+    pub fn main(&self) -> Arc<VirtualDomain> {
+        Arc::new(VirtualDomain::main(&self.root, &self.host))
+    }
+
     /// All records, read once.
     pub fn whole(&self) -> &Directory {
         self.whole.get_or_init(|| {
@@ -119,6 +124,10 @@ impl Names for Compiled {
     fn is_host(&self, name: &str) -> bool {
         self.host.eq_ignore_ascii_case(name)
     }
+
+    fn all(&self) -> Vec<Arc<VirtualDomain>> {
+        self.whole().all()
+    }
 }
 
 fn fill(root: &Root, directory: &Directory, folders: &[u8], beside: &Path) -> io::Result<()> {
@@ -153,7 +162,7 @@ fn folders(root: &Root) -> Vec<u8> {
     [state(&root.etc()), state(&root.domains())].concat()
 }
 
-/// The state of a file, or of its absence; one that changed so recently that a further change might not show is like no other.
+/// The state of a file, or of its absence.
 fn state(path: &Path) -> Vec<u8> {
     match fs::metadata(path).map(|meta| Stamp::of(&meta)) {
         Ok(stamp) => format!("{VERSION} {stamp:?}").into_bytes(),

@@ -175,6 +175,10 @@ impl Names for Directory {
     fn is_host(&self, name: &str) -> bool {
         self.host.eq_ignore_ascii_case(name)
     }
+
+    fn all(&self) -> Vec<Arc<VirtualDomain>> {
+        self.domains().cloned().collect()
+    }
 }
 
 impl VirtualDomain {
@@ -202,7 +206,7 @@ impl VirtualDomain {
     }
 
     /// The main domain with the system's users (behaviour.md §2.3: a drop-in replacement without any virtual domain).
-    fn main(root: &Root, host: &str) -> VirtualDomain {
+    pub(super) fn main(root: &Root, host: &str) -> VirtualDomain {
         let name = host.parse().or_else(|_| format!("{host}.localdomain").parse());
         VirtualDomain {
             name: name.unwrap_or_else(|_| "main.localdomain".parse().expect("a name of two labels")),

@@ -45,6 +45,8 @@ pub trait Names: Send + Sync {
     fn declared(&self, address: IpAddr) -> Option<AddressKind>;
     /// Whether `name` is the machine's own, so that `joe@name` is a user of the main domain.
     fn is_host(&self, name: &str) -> bool;
+    /// All domains. Where they are not in memory, their records are read.
+    fn all(&self) -> Vec<Arc<VirtualDomain>>;
 }
 
 /// Whose the connection is, why, and how that was found.

@@ -1,0 +1,74 @@
+//! `vmail config` and `vmail tls`: setting a machine up.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::config::{Fault, Machine, Root};
+use crate::os::atomic;
+use crate::tls;
+use crate::vdomain::aliases::Aliases;
+use crate::vdomain::{Directory, VirtualDomain};
+
+/// `vmail config check`: all files that administrators keep; exit 78 where one is wrong.
+pub(super) fn check(root: &Root) -> anyhow::Result<ExitCode> {
+    let machine = Arc::new(Machine::load(root)?);
+    let directory = Directory::load(root, machine.clone());
+    let mut faults = directory.faults.clone();
+    directory.domains().for_each(|domain| faults.extend(of_domain(root, domain)));
+    faults.iter().for_each(|fault| println!("{fault}"));
+    let count = directory.domains().count();
+    let plaintext = machine.plaintext.map_or("always until there is a certificate for the address, then tls-first".into(), |set| {
+        serde_json::to_value(set).map_or(String::new(), |text| text.as_str().unwrap_or_default().to_owned())
+    });
+    println!("{count} domains, {} faults; passwords without TLS: {plaintext}", faults.len());
+    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(78) })
+}
+
+fn of_domain(root: &Root, domain: &VirtualDomain) -> Vec<Fault> {
+    let users = &domain.realm.users;
+    let mut faults = Vec::new();
+    match users.passwd() {
+        Ok(passwd) => faults.extend(passwd.faults.clone()),
+        Err(error) => faults.push(Fault::unreadable(users.passwd_path(), &error)),
+    }
+    match users.shadow() {
+        Ok(shadow) => faults.extend(shadow.faults.clone()),
+        Err(error) => faults.push(Fault::unreadable(users.shadow_path(), &error)),
+    }
+    let path = root.aliases(&domain.name);
+    match std::fs::read(&path) {
+        Ok(text) => {
+            let (_, flaws) = Aliases::parse(&text);
+            faults.extend(flaws.into_iter().map(|flaw| Fault::of_line(&path, flaw.line, format!("{}; {}", flaw.what, flaw.mend))));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => faults.push(Fault::unreadable(&path, &error)),
+    }
+    faults
+}
+
+/// `vmail tls self-signed`: a certificate and key below `/etc/vmail/tls`, and what to write into vmail.toml.
+pub(super) fn self_signed(root: &Root, names: Vec<String>) -> anyhow::Result<()> {
+    let machine = Arc::new(Machine::load(root)?);
+    let names = if names.is_empty() { default_names(root, machine) } else { names };
+    let (addresses, names): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.parse::<std::net::IpAddr>().is_ok());
+    let addresses: Vec<_> = addresses.iter().filter_map(|address| address.parse().ok()).collect();
+    let issued = tls::self_signed(&names, &addresses).context("the certificate can't be made")?;
+    let folder = root.etc().join("tls");
+    std::fs::create_dir_all(&folder).with_context(|| format!("{}: can't be made", folder.display()))?;
+    for (file, text, mode) in [("self-signed.pem", issued.certificate.as_str(), 0o644), ("self-signed.key", issued.key.as_str(), 0o600)] {
+        let path = folder.join(file);
+        atomic::replace(&path, text.as_bytes(), mode).with_context(|| format!("{}: can't be written", path.display()))?;
+    }
+    println!("# for {}\n# put this into {}, then: systemctl reload vmail", names.join(", "), root.machine().display());
+    println!("[tls]\ncertificate = \"tls/self-signed.pem\"\nkey = \"tls/self-signed.key\"");
+    Ok(())
+}
+
+fn default_names(root: &Root, machine: Arc<Machine>) -> Vec<String> {
+    let directory = Directory::load(root, machine);
+    let hosts = directory.domains().flat_map(|domain| [domain.name.to_string(), format!("mail.{}", domain.name)]);
+    std::iter::once(directory.host.clone()).chain(hosts).collect()
+}
