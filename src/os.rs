@@ -6,5 +6,7 @@ pub mod cached;
 pub mod crypt;
 pub mod names;
 pub mod privilege;
+pub mod process;
+pub mod lock;
 
 pub use actor::Actor;

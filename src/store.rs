@@ -1,14 +1,19 @@
 //! Mailboxes: homes and folders by UID, whatever keeps the octets.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::address::Owner;
 use crate::os::Actor;
+use claim::Claims;
+use disk::{Disk, Machine};
 
 mod any;
 mod claim;
-mod mbox_home;
+mod disk;
+pub mod mbox;
 mod memory;
 mod message;
 mod reader;
@@ -16,7 +21,7 @@ mod trouble;
 
 pub use any::{AnyFolder, AnyHome};
 pub use claim::Claim;
-pub use mbox_home::{MboxFolder, MboxHome};
+pub use mbox::{MboxFolder, MboxHome};
 pub use memory::{MemoryFolder, MemoryHome};
 pub use message::{Changes, Flags, Message, Uidl};
 pub use reader::Reader;
@@ -61,17 +66,38 @@ pub struct Store(Arc<Shared>);
 
 struct Shared {
     places: Places,
+    disk: Box<dyn Disk>,
+    claims: Claims,
+    /// The spools that a thread of this process is scanning or updating.
+    busy: Mutex<HashSet<PathBuf>>,
+    freed: Condvar,
+    warned: Mutex<HashSet<PathBuf>>,
+}
+
+impl Shared {
+    /// Tells the administrator, once for each path.
+    fn warn_once(&self, path: &Path, error: &io::Error, what: &'static str) {
+        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned()) {
+            tracing::warn!(path = %path.display(), %error, "{what}");
+        }
+    }
 }
 
 impl Store {
     /// Looks at nothing and makes nothing yet.
     pub fn new(places: Places) -> Store {
-        Store(Arc::new(Shared { places }))
+        Store::on(places, Box::new(Machine))
+    }
+
+    /// A store whose updates go through `disk`.
+    fn on(places: Places, disk: Box<dyn Disk>) -> Store {
+        let claims = Claims::default();
+        Store(Arc::new(Shared { places, disk, claims, busy: Mutex::default(), freed: Condvar::new(), warned: Mutex::default() }))
     }
 
     /// The mail of `account`. Costs nothing; opening a folder does.
     pub fn home(&self, account: Account) -> AnyHome {
-        AnyHome::Mbox(MboxHome::new(self.clone(), account))
+        AnyHome::Mbox(MboxHome::new(Arc::clone(&self.0), account))
     }
 
     /// Makes the caller the only POP3 session of `owner` on this machine, in this process and all others
@@ -80,8 +106,7 @@ impl Store {
     /// # Errors
     /// [`Trouble::Busy`] while another session has it.
     pub fn claim(&self, owner: &Owner) -> Result<Claim, Trouble> {
-        let _ = (&self.0.places, owner);
-        todo!()
+        Claim::take(&self.0, owner)
     }
 }
 

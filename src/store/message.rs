@@ -7,14 +7,60 @@ pub struct Message {
     pub size: u64,
     pub uid: u32,
     pub flags: Flags,
-    pub(super) twin: bool,
+    pub(super) traits: Traits,
+    /// Octets of the From_ line.
+    pub(super) from_len: u16,
     pub(super) uidl: Uidl,
+    /// Where the store finds it.
+    pub(super) offset: u64,
+    /// Octets stored, without the From_ line.
+    pub(super) len: u64,
+    pub(super) fingerprint: Fingerprint,
 }
+
+/// Truths about a message that are no flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Traits(pub u8);
+
+impl Traits {
+    pub const TWIN: Traits = Traits(1);
+    pub const EXACT: Traits = Traits(2);
+
+    fn contains(self, other: Traits) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub fn set(&mut self, other: Traits, on: bool) {
+        self.0 = if on { self.0 | other.0 } else { self.0 & !other.0 };
+    }
+
+    pub fn new(twin: bool, exact: bool) -> Traits {
+        Traits(u8::from(twin) | u8::from(exact) << 1)
+    }
+}
+
+/// What tells a message from others, whoever rewrote the file: 128 bits, in halves so that a `Message` needs no padding.
+pub(super) type Fingerprint = [u64; 2];
 
 impl Message {
     /// Another message with the same content was there when this one came: a digest does not tell them apart.
     pub fn twin(&self) -> bool {
-        self.twin
+        self.traits.contains(Traits::TWIN)
+    }
+
+    /// The stored octets are those of the wire.
+    pub(super) fn exact(&self) -> bool {
+        self.traits.contains(Traits::EXACT)
+    }
+
+    /// Where its text begins.
+    pub(super) fn text(&self) -> u64 {
+        self.offset + u64::from(self.from_len)
+    }
+
+    /// Where its text ends.
+    pub(super) fn end(&self) -> u64 {
+        self.text() + self.len
     }
 
     /// The identity that POP3 shows as `%08x%08x` (behaviour.md §2.13). Usually UIDVALIDITY and UID; it stays when another program
@@ -48,6 +94,14 @@ impl Flags {
     /// Whether all of `other` are set.
     pub fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    pub(super) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(super) const fn from_bits(bits: u8) -> Flags {
+        Flags(bits)
     }
 
     /// These and `other`.

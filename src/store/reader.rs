@@ -1,29 +1,98 @@
 //! Reading one message without holding it.
 
 use std::fs::File;
+use std::io::{self, IoSliceMut};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Trouble;
+use rustix::io::{Errno, ReadWriteFlags};
+
+use super::mbox::head::{self, Walk};
+use super::mbox::{Stamp, is_still_there};
+use super::{Message, Trouble};
 
 /// One message on its way out. Owns no buffer; the folder may be used meanwhile.
-pub struct Reader {}
+pub struct Reader {
+    source: Source,
+    /// The next stored octet.
+    at: u64,
+    end: u64,
+    walk: Walk,
+}
+
+enum Source {
+    File(Box<Spooled>),
+    Memory(Arc<[u8]>),
+}
+
+/// A message in a file that other programs change.
+pub(super) struct Spooled {
+    pub file: Arc<File>,
+    pub path: Arc<PathBuf>,
+    pub message: Message,
+    /// The file as it was when the message was known to be where it is.
+    pub stamp: Option<Stamp>,
+}
 
 impl Reader {
     /// The least buffer that [`Reader::fill`] takes.
     pub const LEAST: usize = 4096;
 
+    pub(super) fn of_file(spooled: Spooled) -> Reader {
+        let (at, end) = (spooled.message.text(), spooled.message.end());
+        Reader { source: Source::File(Box::new(spooled)), at, end, walk: Walk::default() }
+    }
+
+    pub(super) fn of_memory(text: Arc<[u8]>) -> Reader {
+        let end = text.len() as u64;
+        Reader { source: Source::Memory(text), at: 0, end, walk: Walk::default() }
+    }
+
     /// Reads on: visible octets into the front of `into` (at least [`Reader::LEAST`] long; 64 KiB is good), line ends as stored,
     /// hidden headers left out. Returns how many; 0 is the end. What is in the page cache comes without leaving this thread.
+    ///
+    /// # Errors
+    /// [`Trouble::Changed`] when another program has cut the file meanwhile.
     pub async fn fill(&mut self, into: &mut [u8]) -> Result<usize, Trouble> {
-        let _ = into;
-        todo!()
+        while self.at < self.end {
+            let wanted = self.wanted(into.len());
+            let read = match self.read_cached(&mut into[..wanted]) {
+                Err(Errno::AGAIN | Errno::OPNOTSUPP) => self.read_elsewhere(&mut into[..wanted]).await,
+                outcome => outcome.map_err(io::Error::from),
+            };
+            let shown = self.settle(into, read)?;
+            if shown > 0 {
+                return Ok(shown);
+            }
+        }
+        Ok(0)
+    }
+
+    /// As [`Reader::fill`], on a thread that may wait.
+    pub(super) fn fill_here(&mut self, into: &mut [u8]) -> Result<usize, Trouble> {
+        while self.at < self.end {
+            let wanted = self.wanted(into.len());
+            let read = match &self.source {
+                Source::File(spooled) => spooled.file.read_at(&mut into[..wanted], self.at),
+                Source::Memory(_) => self.read_cached(&mut into[..wanted]).map_err(io::Error::from),
+            };
+            let shown = self.settle(into, read)?;
+            if shown > 0 {
+                return Ok(shown);
+            }
+        }
+        Ok(0)
     }
 
     /// The file and the octets in it that may be sent as they are: CRLF throughout, no line begins with a dot, nothing hidden, CRLF at
-    /// the end. To be asked before the first `fill`; what was sent is told by [`Reader::verify`] alone.
+    /// the end. To be asked before the first [`Reader::fill`]; what was sent instead is judged by [`Reader::verify`] all the same.
     pub fn as_wire(&self) -> Option<(Arc<File>, Range<u64>)> {
-        todo!()
+        match &self.source {
+            Source::File(spooled) if spooled.message.exact() => Some((Arc::clone(&spooled.file), self.at..self.end)),
+            _ => None,
+        }
     }
 
     /// After the last octet: whether what was read was that message all the time.
@@ -31,6 +100,84 @@ impl Reader {
     /// # Errors
     /// [`Trouble::Changed`]: another program rewrote the mailbox meanwhile. The client must not be told that the message is complete.
     pub async fn verify(&mut self) -> Result<(), Trouble> {
-        todo!()
+        match &self.source {
+            Source::Memory(_) => Ok(()),
+            Source::File(spooled) => match spooled.is_still_there().await? {
+                true => Ok(()),
+                false => Err(spooled.changed()),
+            },
+        }
+    }
+
+    fn wanted(&self, room: usize) -> usize {
+        debug_assert!(room >= Reader::LEAST, "a line's beginning must fit");
+        usize::try_from(self.end - self.at).unwrap_or(room).min(room)
+    }
+
+    /// Takes what was read into the front of `into`, and leaves there what is shown of it.
+    fn settle(&mut self, into: &mut [u8], read: io::Result<usize>) -> Result<usize, Trouble> {
+        let read = match (read, &self.source) {
+            (Ok(0), Source::File(spooled)) => return Err(spooled.changed()),
+            (Err(error), Source::File(spooled)) => return Err(Trouble::io("reading", &spooled.path)(error)),
+            (read, _) => read.unwrap_or(0),
+        };
+        if self.walk.in_body() {
+            self.at += read as u64;
+            return Ok(read);
+        }
+        let last = self.at + read as u64 == self.end;
+        let (settled, shown) = head::show(&mut self.walk, &mut into[..read], last);
+        self.at += settled as u64;
+        Ok(shown)
+    }
+
+    fn read_cached(&self, into: &mut [u8]) -> Result<usize, Errno> {
+        match &self.source {
+            Source::File(spooled) => rustix::io::preadv2(&spooled.file, &mut [IoSliceMut::new(into)], self.at, ReadWriteFlags::NOWAIT),
+            Source::Memory(text) => {
+                let from = self.at as usize;
+                into.copy_from_slice(&text[from..from + into.len()]);
+                Ok(into.len())
+            }
+        }
+    }
+
+    /// Reads on a thread that may wait for the disk.
+    async fn read_elsewhere(&self, into: &mut [u8]) -> io::Result<usize> {
+        let Source::File(spooled) = &self.source else { return Ok(0) };
+        let (file, at, mut buffer) = (Arc::clone(&spooled.file), self.at, vec![0; into.len()]);
+        let (buffer, read) = blocking(move || {
+            let read = file.read_at(&mut buffer, at);
+            (buffer, read)
+        })
+        .await;
+        let read = read?;
+        into[..read].copy_from_slice(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+impl Spooled {
+    /// Whether the message is where it was: at a glance when the file is untouched, by its fingerprint when not.
+    pub async fn is_still_there(&self) -> Result<bool, Trouble> {
+        let now = Stamp::of(&self.file).map_err(Trouble::io("looking at", &self.path))?;
+        if self.stamp == Some(now) {
+            return Ok(true);
+        }
+        let (file, message) = (Arc::clone(&self.file), self.message);
+        let there = blocking(move || is_still_there(&file, &message)).await;
+        there.map_err(Trouble::io("reading", &self.path))
+    }
+
+    fn changed(&self) -> Trouble {
+        Trouble::Changed(self.path.to_path_buf())
+    }
+}
+
+/// Runs `deed` on a thread that may wait. A panic there is a panic here.
+pub(super) async fn blocking<T: Send + 'static>(deed: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(deed).await {
+        Ok(outcome) => outcome,
+        Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
     }
 }

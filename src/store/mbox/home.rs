@@ -1,6 +1,6 @@
 //! The mbox home.
 
-use super::{Account, Changes, Features, Folder, Home, Message, Reader, Store, Trouble};
+use crate::store::{Account, Changes, Features, Folder, Home, Message, Reader, Store, Trouble};
 
 /// Mail in one mbox spool.
 pub struct MboxHome {
@@ -9,7 +9,7 @@ pub struct MboxHome {
 }
 
 impl MboxHome {
-    pub(super) fn new(store: Store, account: Account) -> MboxHome {
+    pub(in crate::store) fn new(store: Store, account: Account) -> MboxHome {
         MboxHome { store, account }
     }
 }

@@ -1,0 +1,163 @@
+//! `vmail domain ...`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use toml_edit::{DocumentMut, value};
+
+use super::folders::{move_if_there, remove_if_there};
+use super::{Admin, Remains};
+use crate::address::Domain;
+use crate::config::{DomainRecord, Owned};
+use crate::vdomain::Names;
+
+/// A domain to be.
+#[derive(Debug, Clone)]
+pub struct NewDomain {
+    /// Its name.
+    pub name: Domain,
+    /// The addresses that are its own.
+    pub ip: Vec<IpAddr>,
+    /// Its other names.
+    pub alias: Vec<Domain>,
+    /// Who owns its accounts' files.
+    pub owner: Owned,
+}
+
+/// A change to a domain's record.
+#[derive(Debug, Clone)]
+pub enum DomainChange {
+    /// `enabled`.
+    Enabled(bool),
+    /// One more name.
+    AddAlias(Domain),
+    /// One name less.
+    RemoveAlias(Domain),
+}
+
+impl Admin {
+    /// Defines a domain: its record, its files, its folders.
+    pub fn add_domain(&self, new: &NewDomain) -> anyhow::Result<()> {
+        ensure!(self.directory.get(&new.name).is_none(), "{}: is already there", new.name);
+        new.alias.iter().chain([&new.name]).try_for_each(|name| self.must_be_free(name))?;
+        for address in &new.ip {
+            if let Some(other) = self.directory.by_address(address.to_canonical()) {
+                bail!("{address}: belongs to {}", other.name);
+            }
+        }
+        self.make_domain_folders(&new.name, new.owner)?;
+        self.make_user_files(&new.name)?;
+        // The record last: it is what makes the domain be.
+        self.write(&self.root.record(&new.name), &record(new), 0o644)
+    }
+
+    fn make_user_files(&self, domain: &Domain) -> anyhow::Result<()> {
+        for (path, mode) in [(self.root.passwd(domain), 0o644), (self.root.aliases(domain), 0o644), (self.root.shadow(domain), 0o640)] {
+            if path.exists() {
+                continue;
+            }
+            // The hashes are for the service and for nobody else.
+            self.write(&path, "", if mode == 0o640 { 0o600 } else { mode })?;
+            if let (0o640, Some((_, gid))) = (mode, self.service()) {
+                std::os::unix::fs::chown(&path, None, Some(gid)).with_context(|| format!("{}: can't change its group", path.display()))?;
+                let readable = std::os::unix::fs::PermissionsExt::from_mode(mode);
+                std::fs::set_permissions(&path, readable).with_context(|| format!("{}: can't change its mode", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the record, keeping its comments.
+    pub fn change_domain(&self, name: &Domain, change: &DomainChange) -> anyhow::Result<()> {
+        let known = self.directory.get(name).with_context(|| format!("{name}: no such domain"))?;
+        let path = self.root.record(name);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            read => read.with_context(|| format!("{}: can't be read", path.display()))?,
+        };
+        // What does not parse is not edited: the mistake would be buried.
+        DomainRecord::parse(&text, &path)?;
+        let mut document: DocumentMut = text.parse().with_context(|| format!("{}: does not parse", path.display()))?;
+        match change {
+            DomainChange::Enabled(enabled) => document["enabled"] = value(*enabled),
+            DomainChange::AddAlias(alias) => {
+                self.must_be_free(alias)?;
+                set_aliases(&mut document, known.record.alias.iter().chain([alias]));
+            }
+            DomainChange::RemoveAlias(alias) => {
+                ensure!(known.record.alias.contains(alias), "{alias}: is no alias of {name}");
+                set_aliases(&mut document, known.record.alias.iter().filter(|other| *other != alias));
+            }
+        }
+        self.write(&path, &document.to_string(), 0o644)
+    }
+
+    /// Gives a domain another name; the old one is forgotten, unless it is made an alias.
+    pub fn rename_domain(&self, old: &Domain, new: &Domain) -> anyhow::Result<()> {
+        ensure!(self.directory.get(old).is_some(), "{old}: no such domain");
+        self.must_be_free(new)?;
+        let taken = self.places(new).into_iter().find(|place| place.exists());
+        if let Some(place) = taken {
+            bail!("{}: is in the way", place.display());
+        }
+        self.rename_homes(old, new)?;
+        // The record last, so that an interrupted renaming can be repeated.
+        self.places(old).iter().zip(self.places(new)).try_for_each(|(from, to)| move_if_there(from, &to))
+    }
+
+    /// passwd.DOMAIN names the homes with the domain's name in them.
+    fn rename_homes(&self, old: &Domain, new: &Domain) -> anyhow::Result<()> {
+        let path = self.root.passwd(old);
+        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
+        let renamed = text.replace(&format!("/vhome/{old}/"), &format!("/vhome/{new}/"));
+        if renamed == text { Ok(()) } else { self.write(&path, &renamed, 0o644) }
+    }
+
+    /// Forgets a domain; its mail stays where it is unless it is to be purged.
+    pub fn remove_domain(&self, name: &Domain, remains: Remains) -> anyhow::Result<()> {
+        ensure!(self.directory.get(name).is_some(), "{name}: no such domain");
+        // The record first: nobody is served any more while the rest goes.
+        let [record, passwd, shadow, aliases] =
+            [self.root.record(name), self.root.passwd(name), self.root.shadow(name), self.root.aliases(name)];
+        [record, passwd, shadow, aliases].iter().try_for_each(|path| remove_if_there(path))?;
+        remove_if_there(&self.root.index().join(name.as_str()))?;
+        match remains {
+            Remains::Kept => Ok(()),
+            Remains::Purged => {
+                remove_if_there(&self.root.spool(name))?;
+                remove_if_there(&self.root.path().join("vhome").join(name.as_str()))
+            }
+        }
+    }
+
+    fn must_be_free(&self, name: &Domain) -> anyhow::Result<()> {
+        match self.directory.by_name(name) {
+            Some(other) => bail!("{name}: belongs to {}", other.name),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything that has the domain's name, the record last.
+    fn places(&self, name: &Domain) -> Vec<PathBuf> {
+        let root = &self.root;
+        let vhome = root.path().join("vhome").join(name.as_str());
+        let index = root.index().join(name.as_str());
+        vec![root.spool(name), vhome, index, root.aliases(name), root.shadow(name), root.passwd(name), root.record(name)]
+    }
+}
+
+fn set_aliases<'a>(document: &mut DocumentMut, names: impl Iterator<Item = &'a Domain>) {
+    document["alias"] = value(names.map(Domain::as_str).collect::<toml_edit::Array>());
+}
+
+fn record(new: &NewDomain) -> String {
+    let mut document = DocumentMut::new();
+    document["ip"] = value(new.ip.iter().map(|address| address.to_canonical().to_string()).collect::<toml_edit::Array>());
+    document["alias"] = value(new.alias.iter().map(Domain::as_str).collect::<toml_edit::Array>());
+    document["owner"] = value(match new.owner {
+        Owned::Vmail => "vmail",
+        Owned::User => "user",
+    });
+    format!("# {}\n{document}", new.name)
+}

@@ -1,0 +1,225 @@
+//! Locks that other programs know: dotlock, fcntl(2), flock(2).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use rustix::fs::FlockOperation;
+
+use super::Actor;
+
+/// What a lock on a range of a file is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    Shared,
+    Exclusive,
+    Free,
+}
+
+/// Locks `len` octets from `start` (0: to the end, however the file grows) for the open file description of `file`, as fcntl(2) knows it
+/// since Linux 3.15: it excludes the older per-process locks, but belongs to this descriptor and ends with it.
+/// Returns `false` when another has it.
+pub fn range(file: &File, kind: Range, start: u64, len: u64) -> io::Result<bool> {
+    let lock = libc::flock {
+        l_type: match kind {
+            Range::Shared => libc::F_RDLCK,
+            Range::Exclusive => libc::F_WRLCK,
+            Range::Free => libc::F_UNLCK,
+        } as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: start.cast_signed(),
+        l_len: len.cast_signed(),
+        l_pid: 0,
+    };
+    match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&lock)) {
+        Ok(_) => Ok(true),
+        Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// flock(2). Returns `false` when another has it.
+pub fn whole(file: &File, exclusive: bool) -> io::Result<bool> {
+    let operation = if exclusive { FlockOperation::NonBlockingLockExclusive } else { FlockOperation::NonBlockingLockShared };
+    match rustix::fs::flock(file, operation) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The file `SPOOL.lock`; dropping it removes it.
+#[derive(Debug)]
+pub struct Dotlock {
+    path: PathBuf,
+    actor: Actor,
+    /// To remove only what is ours.
+    ino: u64,
+}
+
+impl Dotlock {
+    /// A dotlock older than this is left over, whoever made it.
+    pub const STALE: Duration = Duration::from_secs(300);
+
+    /// Makes the dotlock of `spool` with the rights of `actor`; one that is left over goes away first. `None` when another has it.
+    pub fn take(spool: &Path, actor: Actor) -> io::Result<Option<Dotlock>> {
+        actor.run(|| {
+            let path = beside(spool, ".lock");
+            let unique = spool.with_file_name(format!(".lk.{}.{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed)));
+            let ino = mark(&unique)?;
+            let taken = link(&unique, &path, ino).and_then(|taken| {
+                let retry = !taken && is_stale(&path)? && clear(&path)?;
+                if retry { link(&unique, &path, ino) } else { Ok(taken) }
+            });
+            // The link is the lock; this name has done its work.
+            let removed = fs::remove_file(&unique);
+            let taken = taken?;
+            let lock = taken.then_some(Dotlock { path, actor, ino });
+            removed.map(|()| lock)
+        })
+    }
+}
+
+impl Drop for Dotlock {
+    fn drop(&mut self) {
+        let removed = self.actor.run(|| match fs::symlink_metadata(&self.path) {
+            Ok(now) if now.ino() == self.ino => fs::remove_file(&self.path),
+            // Taken from us because we were slow.
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        });
+        if let Err(error) = removed {
+            tracing::warn!(path = %self.path.display(), %error, "removing a dotlock");
+        }
+    }
+}
+
+static SERIAL: AtomicU32 = AtomicU32::new(0);
+
+fn beside(spool: &Path, suffix: &str) -> PathBuf {
+    let mut path = spool.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+/// Makes a file that says who we are, and returns its inode.
+fn mark(path: &Path) -> io::Result<u64> {
+    // A name of an earlier process with our id.
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(format!("{}:{}\n", std::process::id(), host()).as_bytes())?;
+    Ok(file.metadata()?.ino())
+}
+
+/// link(2) is atomic everywhere; over NFS its answer may be lost, the count of links is not.
+fn link(unique: &Path, path: &Path, ino: u64) -> io::Result<bool> {
+    match fs::hard_link(unique, path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(fs::symlink_metadata(path).is_ok_and(|now| now.ino() == ino)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Left over: its process is gone from this host, or it is too old.
+fn is_stale(path: &Path) -> io::Result<bool> {
+    let made = match fs::symlink_metadata(path) {
+        Ok(made) if !made.is_file() => return Ok(false),
+        Ok(made) => made,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let age = SystemTime::now().duration_since(made.modified()?).unwrap_or_default();
+    Ok(age > Dotlock::STALE || (made.len() < 1024 && fs::read_to_string(path).is_ok_and(|text| is_of_dead_process(&text))))
+}
+
+fn is_of_dead_process(text: &str) -> bool {
+    let (pid, place) = text.trim().split_once(':').unwrap_or((text.trim(), host()));
+    let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+    place == host() && pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+}
+
+/// Removes a left-over lock, unless somebody else has just done so and taken it.
+fn clear(path: &Path) -> io::Result<bool> {
+    let aside = path.with_file_name(format!(".lk.{}.{}.stale", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed)));
+    match fs::rename(path, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        outcome => outcome?,
+    }
+    let stale = is_stale(&aside)?;
+    if !stale {
+        // It was a fresh one: back with it, if its place is still free.
+        let _ = fs::hard_link(&aside, path);
+    }
+    fs::remove_file(&aside)?;
+    Ok(stale)
+}
+
+fn host() -> &'static str {
+    static HOST: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    &HOST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn python_can_lock(path: &Path) -> bool {
+        let script = "import fcntl,sys\nf=open(sys.argv[1],'r+b')\nfcntl.lockf(f, fcntl.LOCK_EX|fcntl.LOCK_NB)";
+        Command::new("python3").args(["-c", script]).arg(path).stderr(std::process::Stdio::null()).status().unwrap().success()
+    }
+
+    #[test]
+    fn range_locks_exclude_other_programs_and_end_with_the_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("joe");
+        fs::write(&path, "x").unwrap();
+        let open = || OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let (one, two) = (open(), open());
+        assert!(python_can_lock(&path));
+        assert!(range(&one, Range::Exclusive, 0, 0).unwrap());
+        assert!(!python_can_lock(&path));
+        assert!(!range(&two, Range::Shared, 0, 0).unwrap());
+        drop(open()); // Closing another descriptor of the file frees nothing.
+        assert!(!python_can_lock(&path));
+        drop(one);
+        assert!(python_can_lock(&path));
+        assert!(range(&two, Range::Shared, 0, 0).unwrap());
+    }
+
+    #[test]
+    fn a_dotlock_is_one_persons_until_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = folder.path().join("joe");
+        let lock = Dotlock::take(&spool, Actor::Service).unwrap().unwrap();
+        assert!(Dotlock::take(&spool, Actor::Service).unwrap().is_none());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        drop(lock);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn dotlocks_of_the_dead_and_the_old_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = folder.path().join("joe");
+        let path = folder.path().join("joe.lock");
+        let mut child = Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        fs::write(&path, format!("{}\n", child.id())).unwrap();
+        assert!(Dotlock::take(&spool, Actor::Service).unwrap().is_some());
+        fs::write(&path, "1\n").unwrap();
+        assert!(Dotlock::take(&spool, Actor::Service).unwrap().is_none());
+        fs::write(&path, format!("{}:elsewhere.example\n", child.id())).unwrap();
+        assert!(Dotlock::take(&spool, Actor::Service).unwrap().is_none());
+        let old = SystemTime::now() - Dotlock::STALE - Duration::from_secs(1);
+        File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+        assert!(Dotlock::take(&spool, Actor::Service).unwrap().is_some());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

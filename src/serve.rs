@@ -1,0 +1,16 @@
+//! Serving: listeners, the connection that inetd hands over, systemd, and the hand-over to native daemons.
+
+mod certificates;
+mod connection;
+mod daemon;
+mod inetd;
+mod limits;
+mod listener;
+mod server;
+mod systemd;
+mod watch;
+
+pub use daemon::{Started, run};
+pub use inetd::serve as serve_inetd;
+pub use listener::{Bound, Place};
+pub use server::{Mode, Server};

@@ -1,0 +1,132 @@
+//! One accepted connection: seated, identified, and given to whom it is for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::limits::Crowded;
+use super::listener::{Place, ends};
+use super::server::{Now, Server};
+use crate::config::TlsMode;
+use crate::os::process;
+use crate::pop3::{self, Call, End, Report};
+use crate::vdomain::{Answer, Decision, Evidence, NamesOf, Whose, identify};
+use crate::wire::{Lost, Plain, Wire};
+
+/// Serves a connection that came in at `place`, to its end.
+pub async fn serve(server: Arc<Server>, place: Place, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    let Ok(local) = stream.local_addr() else { return };
+    let (local, peer) = ends(local, peer);
+    let now = server.now();
+    let _seat = match server.limits.seat(peer, &now.house.machine.limit) {
+        Ok(seat) => seat,
+        Err(crowded) => return refuse(stream, place, peer, crowded).await,
+    };
+    let (decision, names) = look_up(&now, local).await;
+    let is_native = decision.whose == Whose::Main && !now.native.is_empty() && place.tls != TlsMode::Implicit;
+    if is_native {
+        return hand_over(&now.native, stream, peer, local).await;
+    }
+    let call = Call { local, peer, sni: None, names, may_start_tls: place.tls == TlsMode::Starttls };
+    drop(decision);
+    talk(&now, place, stream, call, stop).await;
+}
+
+/// Whose the connection is by its address, the name service being asked only where that could make a difference.
+pub async fn look_up(now: &Now, local: std::net::IpAddr) -> (Decision, Answer) {
+    let evidence = Evidence { local, names: NamesOf::Unasked, sni: None, login: None };
+    let decision = identify(&*now.house.names, &evidence);
+    if !decision.wants_names() {
+        return (decision, Answer::Off);
+    }
+    let answer = now.resolver.names(local).await;
+    let decision = identify(&*now.house.names, &Evidence { names: answer.evidence(), ..evidence });
+    if let Answer::Unanswered = answer {
+        // behaviour.md trap 7: a customer's users may be landing in the main domain.
+        tracing::warn!(event = "no-name", dialled = %local, why = %decision.why, "the name service did not answer; list the address in its domain's record");
+    }
+    (decision, answer)
+}
+
+/// Talks POP3 on `stream`, and logs the session.
+pub async fn talk(now: &Now, place: Place, stream: TcpStream, call: Call, stop: watch::Receiver<bool>) {
+    let began = Instant::now();
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut wire = Wire::new(Plain::Tcp(stream), now.house.machine.pop3.idle.0, stop);
+    let mut call = call;
+    if place.tls == TlsMode::Implicit {
+        match Box::pin(wire.start_tls(&*now.door, call.local)).await {
+            Ok(sni) => call.sni = sni,
+            Err(lost) => {
+                return tracing::info!(event = "tls-failed", proto = "pop3", peer = %call.peer, dialled = %call.local, error = ?lost);
+            }
+        }
+    }
+    let (peer, local) = (call.peer, call.local);
+    let report = pop3::serve(wire, call, &now.house).await;
+    log(id, peer, local, &report, began);
+}
+
+fn log(id: u64, peer: std::net::IpAddr, local: std::net::IpAddr, report: &Report, began: Instant) {
+    let (end, error, doing) = match &report.end {
+        End::Quit => ("quit", None, None),
+        End::NotUpdated(trouble) => ("not-updated", Some(trouble.to_string()), Some(report.doing)),
+        End::Refused => ("refused", None, None),
+        End::Lost(Lost::Closed) => ("closed", None, Some(report.doing)),
+        End::Lost(Lost::Idle) => ("idle", None, Some(report.doing)),
+        End::Lost(Lost::Stopping) => ("stopping", None, None),
+        End::Lost(Lost::Io(error)) => ("lost", Some(error.to_string()), Some(report.doing)),
+    };
+    tracing::info!(
+        event = "session",
+        id,
+        proto = "pop3",
+        %peer,
+        dialled = %local,
+        sni = report.sni,
+        domain = report.domain,
+        why = %report.why,
+        user = report.user,
+        retr = report.done.retr,
+        top = report.done.top,
+        dele = report.done.dele as u64,
+        bytes = report.counts.sent,
+        ms = began.elapsed().as_millis() as u64,
+        end,
+        error,
+        doing
+    );
+}
+
+/// Says so, in POP3's words, where the client can understand them.
+async fn refuse(mut stream: TcpStream, place: Place, peer: std::net::IpAddr, crowded: Crowded) {
+    tracing::warn!(event = "crowded", proto = "pop3", %peer, limit = ?crowded);
+    if place.tls != TlsMode::Implicit {
+        // Best effort: the connection ends in any case.
+        let _ = stream.write_all(b"-ERR [SYS/TEMP] too many connections, please try later\r\n").await;
+    }
+}
+
+/// The native daemon serves it on the untouched socket (behaviour.md §2.5).
+async fn hand_over(words: &[String], stream: TcpStream, peer: std::net::IpAddr, local: std::net::IpAddr) {
+    let started = stream.into_std().and_then(|stream| process::native(words, stream)).and_then(|command| {
+        let mut command = tokio::process::Command::from(command);
+        command.spawn()
+        // The command, and with it our copy of the connection, is dropped here.
+    });
+    match started {
+        Err(error) => tracing::error!(event = "native", proto = "pop3", program = words[0], %error, doing = "starting the native daemon"),
+        Ok(mut child) => {
+            let status = child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
+            tracing::info!(event = "native", proto = "pop3", %peer, dialled = %local, program = words[0], end = status);
+        }
+    }
+}
+
+/// Numbers sessions for the log.
+static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -1,0 +1,224 @@
+//! `vmail serve`: the daemon from its start to its end.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::connection;
+use super::listener::{self, Bound, Place};
+use super::server::{Mode, Server};
+use super::systemd;
+use super::watch::Watch;
+use crate::config::Root;
+use crate::os::process;
+
+/// What is running, for whoever wants to know once it is.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// Where it listens.
+    pub places: Vec<Place>,
+}
+
+/// Serves all domains below `root` until SIGTERM or SIGINT. `started` is called when all listeners are open.
+///
+/// # Errors
+/// The configuration is wrong, or nothing can be listened on: says what, where and how to mend it.
+pub fn run(root: Root, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
+    let server = Arc::new(Server::load(root, Mode::Daemon, Vec::new())?);
+    let bound = listeners(&server)?;
+    process::raise_open_files();
+    server.become_service()?;
+    // Started after the rights are given up: Linux keeps them by thread.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(serve(server, bound, started));
+    runtime.shutdown_background();
+    outcome
+}
+
+fn listeners(server: &Server) -> anyhow::Result<Vec<Bound>> {
+    let now = server.now();
+    let machine = &now.house.machine;
+    let passed = systemd::sockets(machine).map_err(anyhow::Error::msg)?;
+    if !passed.is_empty() {
+        return Ok(passed);
+    }
+    let bind = |place: Place| listener::bind(place).map_err(|error| anyhow::anyhow!("{}: {}", place.address, advice(&error)));
+    listener::places(machine, now.door.has_any()).into_iter().map(bind).collect()
+}
+
+fn advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!("{error}: another program listens there; stop it, or give [[listen]] another port"),
+        io::ErrorKind::PermissionDenied => format!("{error}: ports below 1024 need root; start as root, or give [[listen]] a higher port"),
+        _ => error.to_string(),
+    }
+}
+
+async fn serve(server: Arc<Server>, bound: Vec<Bound>, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
+    let (stopper, stop) = watch::channel(false);
+    let mut signals = Signals::new()?;
+    let watched = Watch::over(&server.root);
+    if let Err(error) = &watched {
+        tracing::warn!(event = "watch", %error, "changes of the configuration are noticed at SIGHUP only");
+    }
+    let watched = watched.ok();
+    let mut accepting = Accepting { server: server.clone(), stop, tasks: HashMap::new() };
+    for one in bound {
+        accepting.begin(one)?;
+    }
+    tokio::spawn(systemd::keep_watchdog_quiet());
+    let places: Vec<Place> = accepting.tasks.values().map(|(place, _)| *place).collect();
+    tracing::info!(event = "ready", version = crate::VERSION, listeners = places.len() as u64);
+    systemd::ready("serving");
+    started(&Started { places });
+    loop {
+        tokio::select! {
+            news = signals.next() => match news {
+                News::Stop => break,
+                News::Reload => {
+                    systemd::reloading();
+                    accepting.reload();
+                    systemd::ready("serving");
+                }
+            },
+            () = changed(watched.as_ref()) => accepting.reload(),
+        }
+    }
+    systemd::stopping();
+    tracing::info!(event = "stopping", connections = server.limits.open() as u64);
+    accepting.end();
+    // All sessions hear it, each says farewell in its own words.
+    stopper.send_replace(true);
+    drain(&server).await;
+    Ok(())
+}
+
+async fn changed(watched: Option<&Watch>) {
+    match watched {
+        Some(watched) => {
+            if let Err(error) = watched.changed().await {
+                tracing::warn!(event = "watch", %error);
+                std::future::pending::<()>().await;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn drain(server: &Server) {
+    let all_gone = async {
+        while server.limits.open() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(DRAIN, all_gone).await.is_err() {
+        tracing::warn!(event = "stopped", connections = server.limits.open() as u64, "some sessions did not end in time");
+    }
+}
+
+/// The listeners at work, by where they were asked to listen.
+struct Accepting {
+    server: Arc<Server>,
+    stop: watch::Receiver<bool>,
+    tasks: HashMap<Place, (Place, JoinHandle<()>)>,
+}
+
+impl Accepting {
+    fn begin(&mut self, bound: Bound) -> io::Result<()> {
+        let listener = TcpListener::from_std(bound.socket)?;
+        let task = tokio::spawn(accept(self.server.clone(), bound.place, listener, self.stop.clone()));
+        self.tasks.insert(bound.place, (bound.place, task));
+        Ok(())
+    }
+
+    /// Reads the configuration again, and opens and closes listeners as it now says.
+    fn reload(&mut self) {
+        if let Err(fault) = self.server.reload() {
+            return tracing::error!(event = "reload", error = %fault, "the configuration in use stays");
+        }
+        let now = self.server.now();
+        if now.house.machine.listen.is_empty() || std::env::var_os("LISTEN_FDS").is_some() {
+            return;
+        }
+        let wanted = listener::places(&now.house.machine, now.door.has_any());
+        // A port 0 of the configuration is one of ours, whichever it became.
+        let is_wanted = |place: &Place| wanted.iter().any(|want| want == place || Place { address: place.address, ..*want } == *place && want.address.port() == 0);
+        self.tasks.retain(|place, (_, task)| {
+            let stays = is_wanted(place);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for place in wanted {
+            if place.address.port() == 0 || self.tasks.contains_key(&place) {
+                continue;
+            }
+            if let Err(error) = listener::bind(place).and_then(|bound| self.begin(bound)) {
+                tracing::error!(event = "listen", address = %place.address, error = advice(&error));
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.tasks.drain().for_each(|(_, (_, task))| task.abort());
+    }
+}
+
+async fn accept(server: Arc<Server>, place: Place, listener: TcpListener, stop: watch::Receiver<bool>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => drop(tokio::spawn(connection::serve(server.clone(), place, stream, peer, stop.clone()))),
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) => {
+                // No descriptors or no memory: what is there goes on, new ones wait in the backlog.
+                tracing::error!(event = "accept", address = %place.address, %error);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// accept(2): errors of a connection that was gone before we took it.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | HostUnreachable | Interrupted | NetworkDown | NetworkUnreachable)
+}
+
+enum News {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> News {
+        tokio::select! {
+            _ = self.terminate.recv() => News::Stop,
+            _ = self.interrupt.recv() => News::Stop,
+            _ = self.hangup.recv() => News::Reload,
+        }
+    }
+}
+
+/// How long sessions have to end: an update in progress takes its time, a client that reads slowly does not get it.
+const DRAIN: Duration = Duration::from_secs(20);

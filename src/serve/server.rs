@@ -1,0 +1,169 @@
+//! The server's state: what sessions share, and how it is replaced when the configuration changes.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+use super::certificates::Door;
+use super::limits::Limits;
+use crate::config::{self, Fault, LockKind, Machine, MainUsers, Owned, Root};
+use crate::login::{Gate, LoginDelay};
+use crate::os::privilege::{self, Needs};
+use crate::pop3::House;
+use crate::store::{self, Places, Store};
+use crate::vdomain::{Compiled, Directory, Names, Resolver};
+
+/// How we were started, where that makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `vmail serve`: all domains are read at once, and kept.
+    Daemon,
+    /// One connection of inetd's: only what it needs is read, and the main domain's users are the system's unless configured.
+    Inetd,
+}
+
+/// Everything that connections need.
+pub struct Server {
+    /// Where everything is.
+    pub root: Root,
+    /// The connections there are.
+    pub limits: Arc<Limits>,
+    now: ArcSwap<Now>,
+    mode: Mode,
+}
+
+/// The configuration as it is now; a connection keeps the one it began with.
+pub struct Now {
+    /// What sessions see.
+    pub house: House,
+    /// Names of dialled addresses.
+    pub resolver: Resolver,
+    /// Certificates.
+    pub door: Arc<Door>,
+    /// Which program serves the main domain.
+    pub native: Vec<String>,
+}
+
+impl Server {
+    /// Reads the configuration. Under inetd the native daemon of the command line is the one.
+    ///
+    /// # Errors
+    /// `vmail.toml` is wrong. Wrong domain records stop their domains only, and are logged.
+    pub fn load(root: Root, mode: Mode, native: Vec<String>) -> Result<Server, Fault> {
+        let machine = Arc::new(Machine::load(&root)?);
+        let now = Now::read(&root, machine, mode, native, None)?;
+        Ok(Server { root, limits: Arc::default(), now: ArcSwap::from_pointee(now), mode })
+    }
+
+    /// The configuration as it is now.
+    pub fn now(&self) -> Arc<Now> {
+        self.now.load_full()
+    }
+
+    /// Reads the configuration again. Where it is wrong, the old one stays.
+    pub fn reload(&self) -> Result<(), Fault> {
+        let began = Instant::now();
+        let old = self.now();
+        let machine = Arc::new(Machine::load(&self.root)?);
+        let new = Now::read(&self.root, machine, self.mode, old.native.clone(), Some(&old))?;
+        self.now.store(Arc::new(new));
+        tracing::info!(event = "reloaded", ms = began.elapsed().as_millis() as u64);
+        Ok(())
+    }
+
+    /// Gives up root's rights, but for those that some domain or native daemon needs. Before any thread is started.
+    pub fn become_service(&self) -> io::Result<()> {
+        let now = self.now();
+        let Some(user) = nix::unistd::User::from_name(&now.house.machine.user)? else {
+            if rustix::process::geteuid().is_root() {
+                tracing::warn!(event = "no-user", user = now.house.machine.user, "there is no such user: the service stays root");
+            }
+            return Ok(());
+        };
+        let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+        if rustix::process::geteuid().is_root() {
+            own_folders(&self.root, uid, gid)?;
+        }
+        privilege::become_service(uid, gid, self.needs(uid, gid))
+    }
+
+    fn needs(&self, uid: u32, gid: u32) -> Needs {
+        let now = self.now();
+        let is_system = now.house.main == MainUsers::System;
+        let Some(directory) = now.house.directory() else {
+            // One connection's worth of knowledge: its process lives for that connection alone.
+            return Needs { other_users: true, root_files: true };
+        };
+        let has_owners = directory.domains().any(|domain| domain.record.owner == Owned::User);
+        let has_root_files = directory.domains().any(|domain| {
+            let users = &domain.realm.users;
+            [users.passwd_path(), users.shadow_path()].iter().any(|path| !privilege::may_read(path, uid, gid))
+        });
+        let has_root_keys = now.door.key_files().iter().any(|path| !privilege::may_read(path, uid, gid));
+        Needs {
+            other_users: is_system || has_owners || !now.native.is_empty(),
+            root_files: is_system || has_root_files || has_root_keys,
+        }
+    }
+}
+
+impl Now {
+    fn read(root: &Root, machine: Arc<Machine>, mode: Mode, native: Vec<String>, old: Option<&Now>) -> Result<Now, Fault> {
+        let native = if native.is_empty() { machine.native.pop3.clone() } else { native };
+        let main = machine.main.users.unwrap_or(match mode {
+            Mode::Daemon => MainUsers::None,
+            Mode::Inetd => MainUsers::System,
+        });
+        let (names, main_domain): (Arc<dyn Names>, _) = match mode {
+            Mode::Daemon => {
+                let directory = Arc::new(Directory::load(root, machine.clone()));
+                directory.faults.iter().for_each(|fault| tracing::error!(event = "domain-fault", error = %fault));
+                let main = directory.main.clone();
+                (directory, main)
+            }
+            Mode::Inetd => {
+                let table = Arc::new(Compiled::open(root, machine.clone()));
+                let main = table.main();
+                (table, main)
+            }
+        };
+        let served = (main == MainUsers::System).then_some(main_domain);
+        let gate = match old.filter(|old| old.house.machine.login == machine.login && old.house.main == main) {
+            // Keeps what it has learned.
+            Some(old) => old.house.gate.clone(),
+            None => Arc::new(Gate::new(&machine, served).map_err(|error| Fault::of_file(&root.machine(), error.to_string()))?),
+        };
+        let door = Arc::new(Door::load(root, &machine, &*names));
+        let house = House {
+            host: machine.host(),
+            names,
+            gate,
+            store: store(root, &machine),
+            login_delay: LoginDelay::below(root.index()),
+            tls: door.clone(),
+            main,
+            machine: machine.clone(),
+        };
+        Ok(Now { resolver: Resolver::new(&machine), house, door, native })
+    }
+}
+
+fn store(root: &Root, machine: &Machine) -> Store {
+    let lock = |kind: &LockKind| match kind {
+        config::LockKind::Dotlock => store::LockKind::Dotlock,
+        config::LockKind::Fcntl => store::LockKind::Fcntl,
+        config::LockKind::Flock => store::LockKind::Flock,
+    };
+    Store::new(Places { index: root.index(), redo: root.redo(), run: root.run(), locks: machine.mbox.locks.iter().map(lock).collect() })
+}
+
+/// Makes the service's own folders, and gives them to it.
+fn own_folders(root: &Root, uid: u32, gid: u32) -> io::Result<()> {
+    for folder in [root.index(), root.redo(), root.run()] {
+        std::fs::create_dir_all(&folder)?;
+        std::os::unix::fs::chown(&folder, Some(uid), Some(gid))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! Mail in one mbox file, shared with every other program that knows the format (behaviour.md §2.9, §18 traps 20-25).
+
+mod folder;
+pub mod from;
+pub mod head;
+mod index;
+mod locks;
+mod look;
+mod number;
+mod recognise;
+mod redo;
+pub mod scan;
+mod stamp;
+mod tally;
+mod update;
+
+pub use folder::{MboxFolder, MboxHome};
+pub(super) use recognise::{is_still_there, measure};
+pub(super) use stamp::Stamp;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Having a spool to ourselves, for as long as a scan or an update takes.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::stamp::{Stamp, objection};
+use crate::os::lock::{self, Dotlock, Range};
+use crate::store::{Account, LockKind, Shared, Trouble};
+
+/// A spool that no other program changes now, as far as it keeps to any of the configured locks.
+pub struct Locked<'a> {
+    pub file: File,
+    /// It was opened for writing.
+    pub writable: bool,
+    /// Dropped before `here`: in the reverse order of taking.
+    _dot: Option<Dotlock>,
+    _here: Here<'a>,
+}
+
+/// How long to wait for others.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Locks the spool of `account`, waiting at most `patience`; `None` when there is none. Blocks.
+pub fn lock<'a>(shared: &'a Shared, account: &Account, patience: Duration) -> Result<Option<Locked<'a>>, Trouble> {
+    let deadline = Instant::now() + patience;
+    let busy = || Trouble::Busy(account.spool.clone());
+    let mut here = Here::take(shared, &account.spool, deadline).ok_or_else(busy)?;
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let Some((file, writable)) = open(account)? else { return Ok(None) };
+        match attempt(shared, account, file, writable, here)? {
+            Ok(locked) => return Ok(Some(locked)),
+            Err(again) => here = again,
+        }
+        if Instant::now() + pause > deadline {
+            return Err(busy());
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(200));
+    }
+}
+
+/// Takes all locks or none: whoever takes them in another order must not wait for us while we wait for him.
+fn attempt<'a>(
+    shared: &Shared,
+    account: &Account,
+    file: File,
+    writable: bool,
+    here: Here<'a>,
+) -> Result<Result<Locked<'a>, Here<'a>>, Trouble> {
+    let mut dot = None;
+    for kind in &shared.places.locks {
+        let taken = match kind {
+            LockKind::Dotlock => {
+                let (taken, lock) = dotlock(shared, account)?;
+                dot = lock;
+                Ok(taken)
+            }
+            LockKind::Fcntl => lock::range(&file, if writable { Range::Exclusive } else { Range::Shared }, 0, 0),
+            LockKind::Flock => lock::whole(&file, writable),
+        };
+        if !taken.map_err(Trouble::io("locking", &account.spool))? {
+            return Ok(Err(here));
+        }
+    }
+    if !is_still(account, &file)? {
+        return Ok(Err(here));
+    }
+    Ok(Ok(Locked { file, writable, _dot: dot, _here: here }))
+}
+
+/// Where a dotlock is impossible, the others must do (behaviour.md §18 trap 25).
+fn dotlock(shared: &Shared, account: &Account) -> Result<(bool, Option<Dotlock>), Trouble> {
+    match Dotlock::take(&account.spool, account.actor) {
+        Ok(lock) => Ok((lock.is_some(), lock)),
+        Err(error) if is_impossible(&error) => {
+            shared.warn_once(&account.spool, &error, "no dotlock can be made; going on with the other locks");
+            Ok((true, None))
+        }
+        Err(error) => Err(Trouble::io("making a dotlock for", &account.spool)(error)),
+    }
+}
+
+fn is_impossible(error: &io::Error) -> bool {
+    [Errno::ACCESS, Errno::PERM, Errno::NOSPC, Errno::ROFS, Errno::DQUOT].iter().any(|no| error.raw_os_error() == Some(no.raw_os_error()))
+}
+
+/// Opens the spool for update, or for reading when that is all we may; `None` when it isn't there.
+pub fn open(account: &Account) -> Result<Option<(File, bool)>, Trouble> {
+    let open = |access| rustix::fs::open(&account.spool, access | SAFELY, Mode::empty()).map_err(io::Error::from);
+    let opened = account.actor.run(|| match open(OFlags::RDWR) {
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::ACCESS | Errno::ROFS | Errno::PERM)) => {
+            open(OFlags::RDONLY).map(|file| (file, false))
+        }
+        outcome => outcome.map(|file| (file, true)),
+    });
+    match opened {
+        Ok((file, writable)) => {
+            let file = File::from(file);
+            checked(&file, &account.spool)?;
+            Ok(Some((file, writable)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refusal(error, &account.spool)),
+    }
+}
+
+/// Nothing in a spool folder makes us follow, wait or get a terminal.
+pub const SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::NOCTTY).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// The stamp of `file`, which must be a regular one.
+pub fn checked(file: &File, spool: &Path) -> Result<Stamp, Trouble> {
+    let stat = rustix::fs::fstat(file).map_err(|error| Trouble::io("looking at", spool)(error.into()))?;
+    match objection(&stat) {
+        Some(what) => Err(Trouble::NotMailbox { path: spool.into(), what }),
+        None => Ok(Stamp::from(&stat)),
+    }
+}
+
+/// What an error of open(2) says about the spool.
+pub fn refusal(error: io::Error, spool: &Path) -> Trouble {
+    let what = match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => "is a symbolic link, not an mbox file",
+        Some(Errno::ISDIR) => "is a directory, not an mbox file",
+        Some(Errno::NXIO) => "is not a regular file",
+        _ => return Trouble::io("opening", spool)(error),
+    };
+    Trouble::NotMailbox { path: spool.into(), what }
+}
+
+/// Whether the path still leads to this file: others replace it while we wait.
+fn is_still(account: &Account, file: &File) -> Result<bool, Trouble> {
+    let ours = checked(file, &account.spool)?;
+    let there = account.actor.run(|| rustix::fs::lstat(&account.spool).map_err(io::Error::from));
+    Ok(there.is_ok_and(|there| (there.st_dev, there.st_ino) == (ours.dev, ours.ino)))
+}
+
+/// One thread of this process at a time: an open-file lock alone would do, a dotlock would not know the threads apart.
+pub struct Here<'a> {
+    shared: &'a Shared,
+    spool: PathBuf,
+}
+
+impl<'a> Here<'a> {
+    fn take(shared: &'a Shared, spool: &Path, deadline: Instant) -> Option<Here<'a>> {
+        let mut busy = shared.busy.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        while busy.contains(spool) {
+            let left = deadline.checked_duration_since(Instant::now())?;
+            busy = shared.freed.wait_timeout(busy, left).unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+        }
+        busy.insert(spool.to_owned());
+        Some(Here { shared, spool: spool.to_owned() })
+    }
+}
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        self.shared.busy.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&self.spool);
+        self.shared.freed.notify_all();
+    }
+}
