@@ -20,7 +20,7 @@ pub enum Method {
 /// setting. Takes from microseconds to minutes and up to gigabytes, as the setting asks: judge settings of strangers first, and never
 /// call this on an async thread.
 pub fn crypt(phrase: &[u8], setting: &str) -> Option<Zeroizing<String>> {
-    // CString moves its octets in, so that no copy of the phrase stays behind unwiped.
+    // Not a CString: its octets would stay behind in freed memory.
     let mut terminated = Zeroizing::new(Vec::with_capacity(phrase.len() + 1));
     terminated.extend_from_slice(phrase);
     terminated.push(0);

@@ -53,17 +53,29 @@ impl Line {
 
     fn stamped(&mut self, format: LogFormat, level: Level) -> fmt::Result {
         match format {
-            LogFormat::Human => write!(self.whole, "{} {level:<5} ", Local::now().format("%Y-%m-%d %H:%M:%S%.3f"))?,
-            LogFormat::Logfmt => write!(self.whole, "time={} level={} ", rfc3339(), word(level))?,
-            LogFormat::Json => write!(self.whole, "{{\"time\":\"{}\",\"level\":\"{}\",", rfc3339(), word(level))?,
+            LogFormat::Human => {
+                Local::now().format("%Y-%m-%d %H:%M:%S%.3f").write_to(&mut self.whole)?;
+                write!(self.whole, " {level:<5} ")?;
+            }
+            LogFormat::Logfmt => {
+                self.whole.push_str("time=");
+                put_rfc3339(&mut self.whole)?;
+                write!(self.whole, " level={} ", word(level))?;
+            }
+            LogFormat::Json => {
+                self.whole.push_str("{\"time\":\"");
+                put_rfc3339(&mut self.whole)?;
+                write!(self.whole, "\",\"level\":\"{}\",", word(level))?;
+            }
         }
         self.body(format);
         self.whole.write_str(if format == LogFormat::Json { "}\n" } else { "\n" })
     }
 
     fn syslog(&mut self, format: LogFormat, level: Level, program: &str) -> fmt::Result {
-        let (time, pid) = (Local::now().format("%b %e %H:%M:%S"), std::process::id());
-        write!(self.whole, "<{}>{time} {program}[{pid}]: ", FACILITY_MAIL * 8 + severity(level))?;
+        write!(self.whole, "<{}>", FACILITY_MAIL * 8 + severity(level))?;
+        Local::now().format("%b %e %H:%M:%S").write_to(&mut self.whole)?;
+        write!(self.whole, " {program}[{}]: ", std::process::id())?;
         self.whole.push_str(if format == LogFormat::Json { "{" } else { "" });
         self.body(format);
         self.whole.write_str(if format == LogFormat::Json { "}" } else { "" })
@@ -273,9 +285,9 @@ fn severity(level: Level) -> u8 {
     }
 }
 
-/// UTC, to the millisecond (RFC 3339 §5.6).
-fn rfc3339() -> impl fmt::Display {
-    Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ")
+/// UTC, to the millisecond (RFC 3339 §5.6). Not through Display, which allocates.
+fn put_rfc3339(out: &mut String) -> fmt::Result {
+    Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ").write_to(out)
 }
 
 /// RFC 5424 §6.2.1.
