@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 
 use super::mbox::measure;
 use super::message::Traits;
-use super::{Changes, Features, Flags, Folder, Home, Message, Reader, Trouble, Uidl};
+use super::{Changes, Features, Folder, Home, Message, Reader, Trouble, Uidl};
 
 /// Mail in memory. Clones share it.
 #[derive(Clone)]
@@ -103,6 +103,7 @@ pub(super) fn md5_of(mut reader: Reader) -> Result<[u8; 16], Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Flags;
 
     #[tokio::test]
     async fn memory_is_a_home_like_any_other() {

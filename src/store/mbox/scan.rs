@@ -309,7 +309,7 @@ impl Kind {
     }
 }
 
-fn value(line: &[u8]) -> &[u8] {
+pub(super) fn value(line: &[u8]) -> &[u8] {
     let colon = memchr::memchr(b':', line).map_or(line.len(), |colon| colon + 1);
     &line[colon..]
 }
@@ -332,7 +332,7 @@ pub(super) fn flags_of(field: Hidden, line: &[u8]) -> Flags {
     })
 }
 
-fn first_number(value: &[u8]) -> Option<u32> {
+pub(super) fn first_number(value: &[u8]) -> Option<u32> {
     let digits = value.trim_ascii_start();
     let len = digits.iter().take_while(|octet| octet.is_ascii_digit()).count();
     std::str::from_utf8(&digits[..len]).ok()?.parse().ok()

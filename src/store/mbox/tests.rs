@@ -181,3 +181,110 @@ async fn a_session_notices_what_others_do_to_its_messages() {
     assert_eq!(text(&mut folder, 1).await.unwrap(), b"Subject: e\n\nbody of e\n");
     assert_eq!(subjects(&bench).await, Vec::<String>::new());
 }
+
+/// Expunges and marks as read, by position.
+async fn quit(bench: &Bench, expunge: &[usize], seen: &[usize]) {
+    let mut folder = bench.open().await;
+    change(&mut folder, expunge, seen).await.unwrap();
+}
+
+pub async fn change(folder: &mut AnyFolder, expunge: &[usize], seen: &[usize]) -> Result<(), Trouble> {
+    let mut changes = Changes::default();
+    expunge.iter().for_each(|&at| changes.expunge(folder.messages()[at].uid));
+    seen.iter().for_each(|&at| changes.add(folder.messages()[at].uid, Flags::SEEN));
+    folder.apply(&changes).await
+}
+
+fn inode(bench: &Bench) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(&fs::metadata(bench.spool()).unwrap())
+}
+
+#[tokio::test]
+async fn expunged_messages_are_gone_and_the_others_as_they_were() {
+    for (expunge, left) in [(&[0][..], "bcd"), (&[1], "acd"), (&[3], "abc"), (&[1, 3], "ac"), (&[0, 1, 2, 3], ""), (&[0, 1, 2], "d")] {
+        let bench = Bench::with(mailbox(&["a", "b", "c", "d"]));
+        let (before, inode_before) = (bench.uidls().await, inode(&bench));
+        quit(&bench, expunge, &[]).await;
+        assert_eq!(subjects(&bench).await.concat(), left);
+        let kept: Vec<_> = (0..4).filter(|at| !expunge.contains(at)).map(|at| before[at].clone()).collect();
+        assert_eq!(bench.uidls().await, kept);
+        assert_eq!(inode(&bench), inode_before);
+        // New mail never gets a number that was used.
+        fs::OpenOptions::new()
+            .append(true)
+            .open(bench.spool())
+            .and_then(|mut spool| std::io::Write::write_all(&mut spool, message("e").as_bytes()))
+            .unwrap();
+        let after = bench.uidls().await;
+        assert_eq!(after[..kept.len()], kept);
+        assert!(!before.contains(&after[kept.len()]));
+        if left.len() > 1 && expunge != [3] {
+            fs::remove_file(bench.index()).unwrap();
+            assert_eq!(bench.uidls().await, after, "the file has the numbers");
+        }
+    }
+}
+
+#[tokio::test]
+async fn flags_are_written_once_and_then_in_place() {
+    let bench = Bench::with(mailbox(&["a", "b", "c"]));
+    quit(&bench, &[], &[1]).await;
+    let folder = bench.open().await;
+    let seen: Vec<_> = folder.messages().iter().map(|message| message.flags.contains(Flags::SEEN)).collect();
+    assert_eq!(seen, [false, true, false]);
+    let len = fs::metadata(bench.spool()).unwrap().len();
+    quit(&bench, &[], &[0, 1, 2]).await;
+    assert!(bench.open().await.messages().iter().all(|message| message.flags.contains(Flags::SEEN)));
+    assert_eq!(fs::metadata(bench.spool()).unwrap().len(), len);
+    assert_eq!(subjects(&bench).await.concat(), "abc");
+    assert_eq!(bench.open().await.messages()[0].size, 25);
+}
+
+#[tokio::test]
+async fn mail_that_came_during_the_session_stays() {
+    for expunge in [&[0][..], &[1], &[0, 1]] {
+        let bench = Bench::with(mailbox(&["a", "b"]));
+        let mut folder = bench.open().await;
+        fs::write(bench.spool(), mailbox(&["a", "b", "c"])).unwrap();
+        change(&mut folder, expunge, &[]).await.unwrap();
+        assert!(subjects(&bench).await.concat().ends_with('c'));
+        assert_eq!(bench.open().await.messages().len(), 3 - expunge.len());
+    }
+}
+
+#[tokio::test]
+async fn a_spool_rewritten_meanwhile_is_not_rewritten_blindly() {
+    let bench = Bench::with(mailbox(&["a", "b", "c"]));
+    let mut folder = bench.open().await;
+    fs::write(bench.spool(), mailbox(&["c", "x", "a"])).unwrap();
+    fs::remove_file(bench.index()).unwrap();
+    change(&mut folder, &[0, 1], &[]).await.unwrap();
+    let mut left = subjects(&bench).await;
+    left.sort();
+    assert_eq!(left.concat(), "cx");
+    fs::remove_file(bench.spool()).unwrap();
+    change(&mut folder, &[2], &[]).await.unwrap();
+    assert!(!bench.spool().exists());
+}
+
+#[tokio::test]
+async fn the_pseudo_message_stays_and_counts_on() {
+    let pseudo =
+        format!("{F}Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 0000000077 0000000005 key\nStatus: RO\n\nx\n\n");
+    let bench = Bench::with(pseudo.clone() + &mailbox(&["a", "b", "c"]));
+    assert_eq!(bench.uidls().await, ["0000004d00000006", "0000004d00000007", "0000004d00000008"]);
+    quit(&bench, &[0], &[]).await;
+    assert!(fs::read_to_string(bench.spool()).unwrap().starts_with(&pseudo.replace("0000000005", "0000000008")));
+    assert_eq!(bench.uidls().await, ["0000004d00000007", "0000004d00000008"]);
+    quit(&bench, &[0, 1], &[]).await;
+    assert_eq!(fs::read_to_string(bench.spool()).unwrap(), pseudo.replace("0000000005", "0000000008"));
+}
+
+#[tokio::test]
+async fn crlf_mailboxes_keep_their_line_ends() {
+    let bench = Bench::with(mailbox(&["a", "b", "c"]).replace('\n', "\r\n"));
+    quit(&bench, &[0], &[1]).await;
+    let text = fs::read_to_string(bench.spool()).unwrap();
+    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
+    assert_eq!(subjects(&bench).await.concat(), "bc");
+}
