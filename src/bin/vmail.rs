@@ -1,3 +1,5 @@
-//! The umbrella program.
+//! `vmail`: serve, demo, domain, user, explain, check, ...
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    vmail::cli::vmail()
+}

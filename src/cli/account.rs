@@ -76,7 +76,8 @@ fn ask(owner: &Owner, password: &Password) -> anyhow::Result<Secret> {
         std::io::stdin().lock().read_line(&mut line).context("standard input")?;
         Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned())
     } else {
-        let once = Zeroizing::new(rpassword::prompt_password(format!("Password of {owner}: ")).context("--password-stdin reads it from a pipe")?);
+        let once =
+            Zeroizing::new(rpassword::prompt_password(format!("Password of {owner}: ")).context("--password-stdin reads it from a pipe")?);
         let again = Zeroizing::new(rpassword::prompt_password("Once more: ")?);
         ensure!(once == again, "the two are not the same");
         once

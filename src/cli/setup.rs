@@ -8,7 +8,7 @@ use anyhow::Context;
 use crate::config::{Fault, Machine, Root};
 use crate::os::atomic;
 use crate::tls;
-use crate::vdomain::aliases::Aliases;
+use crate::vdomain::aliases;
 use crate::vdomain::{Directory, VirtualDomain};
 
 /// `vmail config check`: all files that administrators keep; exit 78 where one is wrong.
@@ -40,7 +40,7 @@ fn of_domain(root: &Root, domain: &VirtualDomain) -> Vec<Fault> {
     let path = root.aliases(&domain.name);
     match std::fs::read(&path) {
         Ok(text) => {
-            let (_, flaws) = Aliases::parse(&text);
+            let (_, flaws) = aliases::parse(&text);
             faults.extend(flaws.into_iter().map(|flaw| Fault::of_line(&path, flaw.line, format!("{}; {}", flaw.what, flaw.mend))));
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -9,8 +9,10 @@ use crate::vdomain::VirtualDomain;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy(Plaintext);
 
-/// What is set for the domain, else for the machine, else: everybody until there is a certificate for the address.
-pub fn policy(domain: Option<&VirtualDomain>, machine: &Machine, has_certificate: bool) -> Policy {
+/// What is set for the domain, else for the machine, else: everybody until a certificate is configured. One that is configured and
+/// broken counts: a mistake in a file must not turn the protection off.
+pub fn policy(domain: Option<&VirtualDomain>, machine: &Machine) -> Policy {
+    let has_certificate = machine.tls.is_some() || domain.is_some_and(|domain| domain.record.tls.is_some());
     let set = domain.and_then(|domain| domain.record.plaintext).or(machine.plaintext);
     Policy(set.unwrap_or(if has_certificate { Plaintext::TlsFirst } else { Plaintext::Always }))
 }
@@ -29,10 +31,12 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Pair;
 
     fn allows(set: Option<Plaintext>, has_certificate: bool, peer: &str, is_secure: bool) -> bool {
-        let machine = Machine { plaintext: set, ..Machine::default() };
-        policy(None, &machine, has_certificate).allows(peer.parse().unwrap(), is_secure)
+        let pair = Pair { certificate: "c".into(), key: "k".into() };
+        let machine = Machine { plaintext: set, tls: has_certificate.then_some(pair), ..Machine::default() };
+        policy(None, &machine).allows(peer.parse().unwrap(), is_secure)
     }
 
     #[test]

@@ -192,14 +192,13 @@ impl Session<'_> {
 
     async fn pass_gate(&mut self, name: &str, secret: Secret) -> Result<Account, Denial> {
         let house = self.house;
-        let has_certificate = house.tls.is_open(self.call.local);
         let attempt = Attempt {
             evidence: super::session::evidence(&self.call),
             peer: self.call.peer,
             name,
             separators: &house.machine.login.separators,
         };
-        let policy = |domain: &_| policy(Some(domain), &house.machine, has_certificate);
+        let policy = |domain: &_| policy(Some(domain), &house.machine);
         house.gate.log_in(&*house.names, attempt, secret, policy, self.wire.is_secure()).await
     }
 

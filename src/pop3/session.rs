@@ -243,7 +243,7 @@ impl Session<'_> {
     /// Whether this client may send passwords as things stand, judged by the domain of the connection.
     pub(super) fn allows_passwords(&self) -> bool {
         let domain = self.dialled().map(|domain| &**domain);
-        policy(domain, &self.house.machine, self.house.tls.is_open(self.call.local)).allows(self.call.peer, self.wire.is_secure())
+        policy(domain, &self.house.machine).allows(self.call.peer, self.wire.is_secure())
     }
 
     /// TLS has begun: the domain is identified anew, since the client may have said more clearly whom it wants.

@@ -67,7 +67,7 @@ async fn serve(server: Arc<Server>, bound: Vec<Bound>, started: impl FnOnce(&Sta
     if let Err(error) = &watched {
         tracing::warn!(event = "watch", %error, "changes of the configuration are noticed at SIGHUP only");
     }
-    let watched = watched.ok();
+    let mut watched = watched.ok();
     let mut accepting = Accepting { server: server.clone(), stop, tasks: HashMap::new() };
     for one in bound {
         accepting.begin(one)?;
@@ -87,7 +87,7 @@ async fn serve(server: Arc<Server>, bound: Vec<Bound>, started: impl FnOnce(&Sta
                     systemd::ready("serving");
                 }
             },
-            () = changed(watched.as_ref()) => accepting.reload(),
+            () = changed(watched.as_mut()) => accepting.reload(),
         }
     }
     systemd::stopping();
@@ -99,14 +99,9 @@ async fn serve(server: Arc<Server>, bound: Vec<Bound>, started: impl FnOnce(&Sta
     Ok(())
 }
 
-async fn changed(watched: Option<&Watch>) {
+async fn changed(watched: Option<&mut Watch>) {
     match watched {
-        Some(watched) => {
-            if let Err(error) = watched.changed().await {
-                tracing::warn!(event = "watch", %error);
-                std::future::pending::<()>().await;
-            }
-        }
+        Some(watched) => watched.changed().await,
         None => std::future::pending().await,
     }
 }

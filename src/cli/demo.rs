@@ -1,0 +1,203 @@
+//! `vmail demo`: a complete server in a folder of its own, with two domains, mail, and certificates.
+
+use std::fs;
+use std::net::{IpAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde_json::json;
+
+use crate::address::Domain;
+use crate::admin::{Admin, NewDomain, NewUser};
+use crate::config::{Machine, Owned, Root, TlsMode};
+use crate::os::atomic;
+use crate::serve::{self, Started};
+use crate::tls::Authority;
+use crate::vdomain::password::Secret;
+
+/// Start a complete server with sample domains and mail on 127.0.0.1 to 127.0.0.4
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Folder for it, kept at the end; a demo that is there already goes on (default: a temporary one)
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Print one line of JSON when ready, instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    let folder = Folder::of(options)?;
+    let root = Root::new(&folder.path);
+    if !root.machine().exists() {
+        build(&root)?;
+    }
+    let machine = Machine::load(&root)?;
+    super::start_log("vmail", &root, &machine)?;
+    let native = machine.native.pop3.clone();
+    serve::run(root.clone(), |started| match options.json {
+        true => println!("{}", as_json(&root, started)),
+        false => print(&root, started, &native),
+    })
+}
+
+/// The demo's folder; a temporary one goes with it.
+struct Folder {
+    path: PathBuf,
+    is_temporary: bool,
+}
+
+impl Folder {
+    fn of(options: &Options) -> anyhow::Result<Folder> {
+        let is_temporary = options.dir.is_none();
+        let path = match &options.dir {
+            Some(dir) => std::path::absolute(dir)?,
+            None => std::env::temp_dir().join(format!("vmail-demo.{}", process::id())),
+        };
+        fs::create_dir_all(&path).with_context(|| format!("{}: can't be made", path.display()))?;
+        let is_empty = fs::read_dir(&path)?.next().is_none();
+        let is_demo = Root::new(&path).machine().exists();
+        ensure!(is_empty || is_demo, "{}: is neither empty nor a demo", path.display());
+        Ok(Folder { path, is_temporary })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.is_temporary {
+            // Best effort: it lies in a folder that the system empties.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn build(root: &Root) -> anyhow::Result<()> {
+    let authority = Authority::new("vmail demo")?;
+    let names: Vec<String> = DOMAINS.iter().flat_map(|domain| [domain.name.to_owned(), format!("mail.{}", domain.name)]).collect();
+    let issued = authority.issue(&[&["localhost".to_owned(), HOST.to_owned()], &names[..]].concat(), &addresses())?;
+    let folder = root.etc().join("tls");
+    fs::create_dir_all(&folder)?;
+    atomic::replace(&folder.join("ca.pem"), authority.certificate().as_bytes(), 0o644)?;
+    atomic::replace(&folder.join("demo.pem"), issued.certificate.as_bytes(), 0o644)?;
+    atomic::replace(&folder.join("demo.key"), issued.key.as_bytes(), 0o600)?;
+    atomic::replace(&root.machine(), machine()?.as_bytes(), 0o644)?;
+    for domain in DOMAINS {
+        fill(root, domain)?;
+    }
+    Ok(())
+}
+
+fn fill(root: &Root, demo: &Demo) -> anyhow::Result<()> {
+    let name: Domain = demo.name.parse()?;
+    Admin::lock(root.clone())?.add_domain(&NewDomain {
+        name: name.clone(),
+        ip: vec![demo.address.parse()?],
+        alias: Vec::new(),
+        owner: Owned::Vmail,
+    })?;
+    let owner = format!("{USER}@{name}").parse()?;
+    let secret = Secret::new(demo.password.as_bytes().to_vec()).context("the demo's passwords are short")?;
+    Admin::lock(root.clone())?.add_user(&NewUser { owner, full_name: "Joe Who".into(), secret })?;
+    let maildrop = root.spool(&name).join(USER);
+    fs::write(&maildrop, demo.mail).with_context(|| format!("{}: can't be written", maildrop.display()))
+}
+
+/// The demo's vmail.toml: high ports, and whoever has started it as the service user.
+fn machine() -> anyhow::Result<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid())?.map_or_else(|| "nobody".to_owned(), |user| user.name);
+    let (pop3, pop3s) = (free_port(11_110)?, free_port(11_995)?);
+    let native = native().map_or(String::new(), |words| format!("\n[native]\npop3 = {words:?}\n"));
+    let all = serde_json::to_string(&addresses())?;
+    Ok(format!(
+        "# A demo. The user that started it is the service user.\nhost = \"{HOST}\"\nuser = \"{user}\"\n\n\
+         [[listen]]\nproto = \"pop3\"\naddress = {all}\nport = {pop3}\ntls = \"starttls\"\n\n\
+         [[listen]]\nproto = \"pop3\"\naddress = {all}\nport = {pop3s}\ntls = \"implicit\"\n\n\
+         [address]\n\"{MAIN}\" = \"main\"\n\"{SHARED}\" = \"shared\"\n\n\
+         [tls]\ncertificate = \"tls/demo.pem\"\nkey = \"tls/demo.key\"\n{native}"
+    ))
+}
+
+/// A native POP3 daemon that serves the main domain, if we are root and one is installed.
+fn native() -> Option<Vec<String>> {
+    let is_root = rustix::process::geteuid().is_root();
+    let known: [&[&str]; 3] = [&["/usr/sbin/ipop3d"], &["/usr/sbin/popa3d"], &["/usr/sbin/pop3d", "--inetd"]];
+    let installed = known.into_iter().find(|words| Path::new(words[0]).exists()).filter(|_| is_root)?;
+    Some(installed.iter().map(|&word| word.to_owned()).collect())
+}
+
+/// A port that is free on all the demo's addresses: the usual one, or any.
+fn free_port(usual: u16) -> anyhow::Result<u16> {
+    let is_free = |port: u16| addresses().iter().all(|&address| TcpListener::bind((address, port)).is_ok());
+    let any = || TcpListener::bind(("127.0.0.1", 0)).and_then(|probe| probe.local_addr()).ok().map(|address| address.port());
+    let candidates = std::iter::once(usual).chain(std::iter::from_fn(any).take(20));
+    candidates.into_iter().find(|&port| is_free(port)).context("no port is free on 127.0.0.1 to 127.0.0.4")
+}
+
+fn addresses() -> Vec<IpAddr> {
+    let all = [MAIN, DOMAINS[0].address, DOMAINS[1].address, SHARED];
+    all.iter().map(|address| address.parse().expect("an address")).collect()
+}
+
+fn as_json(root: &Root, started: &Started) -> serde_json::Value {
+    let listeners: Vec<_> = started
+        .places
+        .iter()
+        .map(|place| json!({ "proto": place.proto, "tls": place.tls, "address": place.address.ip(), "port": place.address.port() }))
+        .collect();
+    let own = DOMAINS.iter().map(|demo| json!({ "domain": demo.name, "login": USER, "address": demo.address, "password": demo.password }));
+    let shared = DOMAINS.iter().map(|demo| {
+        let login = format!("{USER}@{}", demo.name);
+        json!({ "domain": demo.name, "login": login, "address": SHARED, "password": demo.password })
+    });
+    let accounts: Vec<_> = own.chain(shared).collect();
+    json!({ "root": root.path(), "listeners": listeners, "accounts": accounts, "ca": root.etc().join("tls/ca.pem") })
+}
+
+fn print(root: &Root, started: &Started, native: &[String]) {
+    let port = |tls: TlsMode| started.places.iter().find(|place| place.tls == tls).map_or(0, |place| place.address.port());
+    let (pop3, pop3s) = (port(TlsMode::Starttls), port(TlsMode::Implicit));
+    let main = match native.first() {
+        Some(program) => format!("main domain, handed to {program}"),
+        None => "main domain, refused: run as root with a native POP3 daemon installed".to_owned(),
+    };
+    println!("vmail {} serves the demo in {} (POP3 port {pop3}, with TLS {pop3s})\n", crate::VERSION, root.path().display());
+    println!("  {:<11} {:<8} {:<12} password", "address", "domain", "login");
+    println!("  {MAIN:<11} {main}");
+    for demo in DOMAINS {
+        println!("  {:<11} {:<8} {USER:<12} {}", demo.address, demo.name, demo.password);
+    }
+    for demo in DOMAINS {
+        println!("  {SHARED:<11} shared   {:<12} {}", format!("{USER}@{}", demo.name), demo.password);
+    }
+    let demo = &DOMAINS[0];
+    println!("\nTry:");
+    println!("  telnet {} {pop3}", demo.address);
+    println!("  curl --user {USER}:{} pop3://{}:{pop3}/", demo.password, demo.address);
+    println!(
+        "  curl --user {USER}@{}:{} --cacert {}/etc/vmail/tls/ca.pem pop3s://{SHARED}:{pop3s}/1",
+        demo.name,
+        demo.password,
+        root.path().display()
+    );
+    println!("  vmail --root {} explain --local {SHARED} --login {USER}@{}", root.path().display(), DOMAINS[1].name);
+    println!("\nCtrl-C ends it.");
+}
+
+/// A domain of the demo.
+struct Demo {
+    name: &'static str,
+    address: &'static str,
+    password: &'static str,
+    mail: &'static [u8],
+}
+
+const DOMAINS: &[Demo] = &[
+    Demo { name: "va.test", address: "127.0.0.2", password: "apple-of-va", mail: include_bytes!("demo/va.mbox") },
+    Demo { name: "vb.test", address: "127.0.0.3", password: "bread-of-vb", mail: include_bytes!("demo/vb.mbox") },
+];
+const MAIN: &str = "127.0.0.1";
+const SHARED: &str = "127.0.0.4";
+const HOST: &str = "demo.vmail.test";
+const USER: &str = "joe";
