@@ -21,4 +21,8 @@ pub(super) use recognise::{is_still_there, measure};
 pub(super) use stamp::Stamp;
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -95,6 +95,8 @@ fn finish(disk: &dyn Disk, path: &Path, spool: &File) -> io::Result<()> {
             Stage::Before { .. } if plan.new_size > plan.old_size => {
                 disk.reserve(spool, plan.old_size, plan.new_size - plan.old_size).or_else(|error| abandon(disk, path, error))?;
                 disk.set_len(spool, plan.new_size)?;
+                // Octets written behind the old end must not bring about a length between the two.
+                disk.sync(spool)?;
                 journal.replay(disk, spool)?;
             }
             Stage::Before { .. } => {

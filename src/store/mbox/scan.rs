@@ -136,7 +136,7 @@ impl Scan {
     fn separator(&self, data: &[u8], last: bool) -> Option<bool> {
         let seen = &data[..data.len().min(from::LONGEST)];
         if !seen.starts_with(b"From ") {
-            let may_become = !last && b"From ".starts_with(seen) || seen == b"\r" && !last;
+            let may_become = !last && (b"From ".starts_with(seen) || seen == b"\r");
             return if may_become { None } else { Some(false) };
         }
         match memchr::memchr(b'\n', seen) {
