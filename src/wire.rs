@@ -223,8 +223,19 @@ impl Wire {
         }
         self.counts
     }
+
+    /// Sends the last words to a client that has not asked for the end, and waits a moment for it to take note: to close while it is
+    /// still sending would make TCP throw our words away.
+    pub async fn close_politely(mut self) -> Counts {
+        if self.flush().await.is_ok() {
+            // Best effort, and bounded in time and size.
+            let _ = timeout(LINGER, self.transport.end_and_drain()).await;
+        }
+        self.counts
+    }
 }
 
 /// So much is sent at once: a socket's buffer takes it in one go.
 pub const FULL: usize = 64 * 1024;
 const HANDSHAKE: Duration = Duration::from_secs(30);
+const LINGER: Duration = Duration::from_secs(1);

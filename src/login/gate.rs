@@ -15,7 +15,7 @@ use crate::address::Owner;
 use crate::config::{Machine, Retrieval};
 use crate::os::Actor;
 use crate::vdomain::password::{self, Secret};
-use crate::vdomain::{Evidence, Login, Names, Refusal, Standing, VirtualDomain, Whose, identify};
+use crate::vdomain::{Evidence, Login, Names, Refusal, Standing, VirtualDomain, Whose, Why, identify};
 
 /// Verifies, delays, remembers. One for the process.
 pub struct Gate {
@@ -53,6 +53,8 @@ pub struct Account {
     pub maildrop: PathBuf,
     /// The home folder.
     pub home: PathBuf,
+    /// Which evidence decided for the domain.
+    pub why: Why,
 }
 
 /// What the client of a failed login is told.
@@ -151,10 +153,10 @@ impl Gate {
         if !policy(&domain).allows(attempt.peer, is_secure) {
             return Err(Denial::new(Denied::NeedsTls, "no TLS"));
         }
-        self.check(domain, login, secret).await
+        self.check(domain, login, decision.why, secret).await
     }
 
-    async fn check(&self, domain: Arc<VirtualDomain>, login: Login, secret: Secret) -> Result<Account, Denial> {
+    async fn check(&self, domain: Arc<VirtualDomain>, login: Login, why: Why, secret: Secret) -> Result<Account, Denial> {
         let users = &domain.realm.users;
         let unreadable = |path: &std::path::Path, error: io::Error| trouble(format!("{}: {error}", path.display()));
         let passwd = users.passwd().map_err(|error| unreadable(users.passwd_path(), error))?;
@@ -176,7 +178,7 @@ impl Gate {
         let is_right = self.verify(&owner, stored, secret).await;
         match (refusal, is_right, known) {
             (Some(why), ..) => Err(Denial::new(Denied::Credentials, why)),
-            (None, true, Some(account)) => admit(owner, &domain, account),
+            (None, true, Some(account)) => admit(owner, &domain, account, why),
             (None, ..) => Err(Denial::new(Denied::Credentials, "wrong password")),
         }
     }
@@ -206,7 +208,7 @@ impl Gate {
     }
 }
 
-fn admit(owner: Owner, domain: &Arc<VirtualDomain>, account: &crate::vdomain::Account) -> Result<Account, Denial> {
+fn admit(owner: Owner, domain: &Arc<VirtualDomain>, account: &crate::vdomain::Account, why: Why) -> Result<Account, Denial> {
     // Only who knows the password is told of the domain's state.
     if domain.standing == Standing::Disabled || domain.record.retrieval == Retrieval::Locked {
         return Err(Denial::new(Denied::Locked, "the domain is locked"));
@@ -217,6 +219,7 @@ fn admit(owner: Owner, domain: &Arc<VirtualDomain>, account: &crate::vdomain::Ac
         home: account.home.clone(),
         domain: domain.clone(),
         owner,
+        why,
     })
 }
 
@@ -233,3 +236,13 @@ fn today() -> i64 {
 /// An argon2id hash with our own costs, of a password that nobody has.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$dm1haWwgZGVjb3kgc2FsdA$sQwPqzWfI0aTQ4XUQ8Uqh3k0S2V3dGUgbm9ib2R5IGtub3dz";
 const MOST_NAME: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_decoy_costs_what_a_hash_costs() {
+        assert!(password::is_usable(DECOY));
+    }
+}

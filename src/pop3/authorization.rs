@@ -13,11 +13,21 @@ use crate::login::{self, Account, Attempt, Denial, Denied, policy};
 use crate::vdomain::password::Secret;
 use crate::wire::{Line, Lost};
 
+/// How the AUTHORIZATION state ends.
+pub(super) enum Authorised {
+    /// Somebody has logged in.
+    In(Maildrop),
+    /// The client said QUIT.
+    Left,
+    /// Too many failures.
+    Refused,
+}
+
 const LEGAL: &str = "USER, PASS, AUTH, CAPA, STLS, UTF8, LANG, QUIT";
 
 impl Session<'_> {
-    /// Until somebody has logged in. `None`: the client said QUIT. `Some(None)`: we had enough.
-    pub(super) async fn authorise(&mut self) -> Result<Option<Option<Maildrop>>, Lost> {
+    /// Until somebody has logged in.
+    pub(super) async fn authorise(&mut self) -> Result<Authorised, Lost> {
         let mut user = None;
         loop {
             let asked = match self.command().await? {
@@ -27,7 +37,7 @@ impl Session<'_> {
                 }
                 Ok(Command::Quit) => {
                     self.goodbye();
-                    return Ok(None);
+                    return Ok(Authorised::Left);
                 }
                 Ok(Command::User(name)) => {
                     self.take_user(name, &mut user);
@@ -49,11 +59,11 @@ impl Session<'_> {
             };
             let Some((name, secret)) = asked else { continue };
             match self.log_in(&name, secret).await {
-                Ok(maildrop) => return Ok(Some(Some(maildrop))),
+                Ok(maildrop) => return Ok(Authorised::In(maildrop)),
                 Err(text) => self.err(text),
             }
             if self.tries >= self.house.machine.login.tries {
-                return Ok(Some(None));
+                return Ok(Authorised::Refused);
             }
         }
     }
@@ -179,6 +189,7 @@ impl Session<'_> {
         match Maildrop::open(&self.house.store, account).await {
             Ok(maildrop) => {
                 self.user = Some((owner.user().to_string(), owner.domain().to_string()));
+                self.decision.why = maildrop.account.why;
                 let (messages, octets) = maildrop.totals();
                 self.ok(&format!("{messages} messages ready for {} ({octets} octets)", owner.user()));
                 Ok(maildrop)

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::authorization::Authorised;
 use super::maildrop::Maildrop;
 use crate::VERSION;
 use crate::config::{Machine, MainUsers};
@@ -144,8 +145,11 @@ impl Session<'_> {
             return Ok(End::Refused);
         }
         // Boxed: a session spends its life in one of these, and should not be as large as the largest.
-        let Some(maildrop) = Box::pin(self.authorise()).await? else { return Ok(End::Quit) };
-        let Some(mut maildrop) = maildrop else { return Ok(End::Refused) };
+        let mut maildrop = match Box::pin(self.authorise()).await? {
+            Authorised::In(maildrop) => maildrop,
+            Authorised::Left => return Ok(End::Quit),
+            Authorised::Refused => return Ok(End::Refused),
+        };
         match self.transact(&mut maildrop).await {
             Ok(()) => Ok(Box::pin(self.update(maildrop)).await),
             Err(lost) => {
@@ -223,6 +227,7 @@ impl Session<'_> {
 
     async fn report(self, end: End) -> Report {
         let domain = self.user.as_ref().map(|(_, domain)| domain.clone()).or_else(|| self.dialled().map(|domain| domain.name.to_string()));
+        let is_agreed = matches!(end, End::Quit | End::NotUpdated(_));
         Report {
             end,
             doing: self.doing,
@@ -231,7 +236,7 @@ impl Session<'_> {
             why: self.decision.why,
             sni: self.call.sni,
             done: self.done,
-            counts: self.wire.close().await,
+            counts: if is_agreed { self.wire.close().await } else { self.wire.close_politely().await },
         }
     }
 

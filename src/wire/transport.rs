@@ -132,6 +132,22 @@ impl Transport {
             Transport::Plain(Plain::Tcp(_)) | Transport::Gone => Ok(()),
         };
     }
+
+    /// Says that no more is coming, and reads until the client says the same.
+    pub(super) async fn end_and_drain(&mut self) -> io::Result<()> {
+        self.close().await;
+        if let Some(Plain::Tcp(tcp)) = self.plain() {
+            socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write)?;
+        }
+        let mut rest = Vec::new();
+        for _ in 0..DRAIN {
+            rest.clear();
+            if self.read(&mut rest).await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Sends `said` and `range` of `file` with as few packets as that takes.
@@ -161,6 +177,8 @@ async fn progress<T>(deed: impl Future<Output = io::Result<T>>) -> io::Result<T>
 
 /// Commands are short; a client that sends many at once is read in several goes.
 const READ_AT_ONCE: usize = 4096;
+/// So many reads are enough for what a client had under way.
+const DRAIN: usize = 64;
 /// One system call's worth: no other client waits for longer than this takes.
 const SEND_AT_ONCE: usize = 1 << 20;
 /// behaviour.md §2.7: 120 s for each sending.
