@@ -1,5 +1,7 @@
 //! All integration tests, one binary.
 
 mod architecture;
+mod house;
 mod rfc;
 mod samples;
+mod transcripts;
