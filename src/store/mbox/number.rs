@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::index::{Front, Index};
 use super::scan::Found;
-use super::stamp::Stamp;
+use crate::os::stamp::Stamp;
 use crate::store::message::{Fingerprint, Traits};
 use crate::store::{Message, Uidl};
 

@@ -11,7 +11,7 @@ use super::look::{refresh, save};
 use super::notes::{Head, Notes, Patch};
 use super::recognise::find;
 use super::redo::{self, PLAIN};
-use super::stamp::Stamp;
+use crate::os::stamp::Stamp;
 use crate::store::message::Traits;
 use crate::store::{Account, Changes, Flags, Message, Shared, Trouble};
 
