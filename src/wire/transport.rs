@@ -102,6 +102,15 @@ impl Transport {
         }
     }
 
+    /// Writes what the socket takes at once; how much that is. Of TLS and pipes, nothing.
+    pub(super) fn write_now(&self, octets: &[u8]) -> io::Result<usize> {
+        let Transport::Plain(Plain::Tcp(tcp)) = self else { return Ok(0) };
+        match tcp.try_write(octets) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            written => written,
+        }
+    }
+
     /// Writes all of it; a client that takes nothing for a while has gone.
     pub(super) async fn write_all(&mut self, mut octets: &[u8]) -> io::Result<()> {
         while !octets.is_empty() {
