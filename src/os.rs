@@ -8,5 +8,6 @@ pub mod lock;
 pub mod names;
 pub mod privilege;
 pub mod process;
+pub mod stamp;
 
 pub use actor::Actor;

@@ -168,19 +168,20 @@ impl Wire {
         if self.output.len() >= FULL { self.flush().await } else { Ok(()) }
     }
 
-    /// Sends what has been said. Boxed: a session spends its life waiting elsewhere and should not be large for this.
+    /// Sends what has been said.
     pub async fn flush(&mut self) -> Result<(), Lost> {
         if self.output.is_empty() {
             return Ok(());
         }
-        let outcome = self.transport.write_all(&self.output).await;
-        self.counts.sent += self.output.len() as u64;
-        // A buffer that has carried a message is given back.
-        match self.output.capacity() > FULL {
-            true => self.output = Vec::new(),
-            false => self.output.clear(),
+        // The buffer goes with what it held: a client that is silent from now on costs none.
+        let said = std::mem::take(&mut self.output);
+        self.counts.sent += said.len() as u64;
+        let sent = self.transport.write_now(&said)?;
+        if sent < said.len() || self.is_secure() {
+            // Boxed: nearly always the socket takes all at once, and no session need be large for the other case.
+            Box::pin(self.transport.write_all(&said[sent..])).await?;
         }
-        Ok(outcome?)
+        Ok(())
     }
 
     /// Whether [`Wire::send_file`] is possible: the transport takes octets as they are.

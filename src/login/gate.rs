@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
 
-use super::plaintext::Policy;
+use super::plaintext::policy;
 use super::throttle::Throttle;
 use super::verified::Verified;
 use crate::address::Owner;
@@ -34,10 +34,20 @@ pub struct Attempt<'a> {
     pub evidence: Evidence<'a>,
     /// The client's address.
     pub peer: IpAddr,
+    /// Whether TLS protects the connection.
+    pub is_secure: bool,
     /// The name as typed.
     pub name: &'a str,
-    /// What may stand between user and domain.
-    pub separators: &'a str,
+    /// The settings of the machine.
+    pub machine: &'a Machine,
+}
+
+impl Attempt<'_> {
+    /// What failures are counted by, beside the network: the name as typed, and where.
+    fn key(&self) -> String {
+        let name = self.name.trim_end().chars().take(MOST_NAME).flat_map(char::to_lowercase);
+        name.chain(format!(" {}", self.evidence.local).chars()).collect()
+    }
 }
 
 /// Somebody who has logged in. Only the gate makes one.
@@ -100,40 +110,23 @@ impl Gate {
     }
 
     /// Lets somebody in, or says why not. A failure takes at least the failure delay, and is logged at once by the caller with the reason.
-    pub async fn log_in(
-        &self,
-        names: &dyn Names,
-        attempt: Attempt<'_>,
-        secret: Secret,
-        policy: impl Fn(&VirtualDomain) -> Policy,
-        is_secure: bool,
-    ) -> Result<Account, Denial> {
-        let outcome = self.judge(names, attempt, secret, policy, is_secure).await;
+    pub async fn log_in(&self, names: &dyn Names, attempt: Attempt<'_>, secret: Secret) -> Result<Account, Denial> {
+        let outcome = self.judge(names, attempt, secret).await;
         match &outcome {
-            Ok(account) => self.throttle.succeeded(attempt.peer, &account.owner.to_string()),
+            Ok(_) => self.throttle.succeeded(attempt.peer, &attempt.key()),
             Err(denial) => match denial.told {
-                Denied::Credentials | Denied::NoDomain => self.make_wait(attempt).await,
+                Denied::Credentials | Denied::NoDomain => {
+                    let times = self.throttle.failed(attempt.peer, &attempt.key());
+                    tokio::time::sleep(self.failure_delay * times).await;
+                }
                 Denied::Trouble | Denied::Locked | Denied::NeedsTls => {}
             },
         }
         outcome
     }
 
-    async fn make_wait(&self, attempt: Attempt<'_>) {
-        let name: String = attempt.name.trim_end().chars().take(MOST_NAME).flat_map(char::to_lowercase).collect();
-        let times = self.throttle.failed(attempt.peer, &name);
-        tokio::time::sleep(self.failure_delay * times).await;
-    }
-
-    async fn judge(
-        &self,
-        names: &dyn Names,
-        attempt: Attempt<'_>,
-        secret: Secret,
-        policy: impl Fn(&VirtualDomain) -> Policy,
-        is_secure: bool,
-    ) -> Result<Account, Denial> {
-        let login = match Login::parse(attempt.name, attempt.separators) {
+    async fn judge(&self, names: &dyn Names, attempt: Attempt<'_>, secret: Secret) -> Result<Account, Denial> {
+        let login = match Login::parse(attempt.name, &attempt.machine.login.separators) {
             Ok(login) => login,
             Err(malformed) => return Err(self.refuse_unknown(secret, malformed.to_string()).await),
         };
@@ -150,7 +143,7 @@ impl Gate {
         if let Standing::Broken(fault) = &domain.standing {
             return Err(trouble(fault.to_string()));
         }
-        if !policy(&domain).allows(attempt.peer, is_secure) {
+        if !policy(Some(&domain), attempt.machine).allows(attempt.peer, attempt.is_secure) {
             return Err(Denial::new(Denied::NeedsTls, "no TLS"));
         }
         self.check(domain, login, decision.why, secret).await

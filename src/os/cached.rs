@@ -1,49 +1,12 @@
 //! A file kept in memory as what it means, and read again when it changes.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use super::privilege;
-
-/// What tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Stamp {
-    /// The device and inode: a file put in its place is another.
-    pub file: (u64, u64),
-    /// Octets.
-    pub size: u64,
-    /// When its text last changed, nanoseconds since 1970.
-    pub modified: i128,
-    /// When anything about it last changed, nanoseconds since 1970; no program can set it back.
-    pub changed: i128,
-}
-
-impl Stamp {
-    /// The state that `meta` shows.
-    pub fn of(meta: &Metadata) -> Stamp {
-        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        Stamp {
-            file: (meta.dev(), meta.ino()),
-            size: meta.size(),
-            modified: nanos(meta.mtime(), meta.mtime_nsec()),
-            changed: nanos(meta.ctime(), meta.ctime_nsec()),
-        }
-    }
-
-    /// Whether a change right after this stamp was taken could go unseen: the file changed so recently that the file system's
-    /// clock may not have ticked since.
-    pub fn is_fresh(&self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_nanos() as i128;
-        now - self.changed < TICK.as_nanos() as i128
-    }
-}
-
-/// Coarser than the clock of any file system in use (ext4 and xfs: a jiffy, 10 ms at most).
-const TICK: Duration = Duration::from_millis(50);
+use super::stamp::{self, Stamp};
 
 /// One file, understood by `parse`, and replaced whole when its stamp changes.
 #[derive(Debug)]
@@ -66,16 +29,17 @@ impl<T> Cached<T> {
     pub fn current(&self) -> io::Result<Arc<T>> {
         // What is held is replaced whole, so a panic elsewhere cannot have left it half done.
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = std::fs::metadata(&self.path).map(|meta| Stamp::of(&meta)).inspect_err(|_| *held = None)?;
+        let stamp = Stamp::at(&self.path).inspect_err(|_| *held = None)?;
         if let Some((known, meaning)) = &*held
             && *known == stamp
         {
             return Ok(meaning.clone());
         }
         *held = None;
+        let began = stamp::now();
         let (stamp, text) = read(&self.path)?;
         let meaning = Arc::new((self.parse)(&text, &self.path));
-        if !stamp.is_fresh() {
+        if stamp.settled(began) {
             *held = Some((stamp, meaning.clone()));
         }
         Ok(meaning)
@@ -89,7 +53,7 @@ impl<T> Cached<T> {
 
 fn read(path: &Path) -> io::Result<(Stamp, Vec<u8>)> {
     let mut file: File = privilege::open_for_reading(path)?;
-    let stamp = Stamp::of(&file.metadata()?);
+    let stamp = Stamp::of(&file)?;
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
     Ok((stamp, text))

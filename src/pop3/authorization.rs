@@ -9,7 +9,7 @@ use super::command::{BadCommand, Command};
 use super::maildrop::Maildrop;
 use super::reply;
 use super::session::Session;
-use crate::login::{self, Account, Attempt, Denial, Denied, policy};
+use crate::login::{self, Account, Attempt, Denial, Denied};
 use crate::vdomain::password::Secret;
 use crate::wire::{Line, Lost};
 
@@ -210,11 +210,11 @@ impl Session<'_> {
         let attempt = Attempt {
             evidence: super::session::evidence(&self.call),
             peer: self.call.peer,
+            is_secure: self.wire.is_secure(),
             name,
-            separators: &house.machine.login.separators,
+            machine: &house.machine,
         };
-        let policy = |domain: &_| policy(Some(domain), &house.machine);
-        house.gate.log_in(&*house.names, attempt, secret, policy, self.wire.is_secure()).await
+        house.gate.log_in(&*house.names, attempt, secret).await
     }
 
     /// At once, not when the client hangs up: whoever watches the log can act while it guesses.

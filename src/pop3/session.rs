@@ -94,9 +94,9 @@ pub struct Done {
 }
 
 /// Serves one client.
-pub async fn serve(wire: Wire, call: Call, house: &House) -> Report {
-    let decision = identify(&*house.names, &evidence(&call));
-    let mut session = Session {
+pub async fn serve(wire: Box<Wire>, call: Box<Call>, house: &House) -> Report {
+    let decision = decide(&call, house);
+    let mut session = Box::new(Session {
         is_utf8: false,
         tries: 0,
         began: Instant::now(),
@@ -107,7 +107,7 @@ pub async fn serve(wire: Wire, call: Call, house: &House) -> Report {
         call,
         decision,
         house,
-    };
+    });
     let end = match session.converse().await {
         Ok(end) => end,
         Err(lost) => {
@@ -115,7 +115,12 @@ pub async fn serve(wire: Wire, call: Call, house: &House) -> Report {
             End::Lost(lost)
         }
     };
-    session.report(end).await
+    Box::pin(session.report(end)).await
+}
+
+/// Whose the connection is, as far as is known without a login. The steps are for `vmail explain`; a session need not keep them.
+fn decide(call: &Call, house: &House) -> Decision {
+    Decision { steps: Vec::new(), ..identify(&*house.names, &evidence(call)) }
 }
 
 pub(super) fn evidence(call: &Call) -> Evidence<'_> {
@@ -123,8 +128,8 @@ pub(super) fn evidence(call: &Call) -> Evidence<'_> {
 }
 
 pub(super) struct Session<'a> {
-    pub(super) wire: Wire,
-    pub(super) call: Call,
+    pub(super) wire: Box<Wire>,
+    pub(super) call: Box<Call>,
     pub(super) house: &'a House,
     /// Whose the connection is, as far as that is known without a login.
     pub(super) decision: Decision,
@@ -254,7 +259,7 @@ impl Session<'_> {
     /// TLS has begun: the domain is identified anew, since the client may have said more clearly whom it wants.
     pub(super) fn identify_anew(&mut self, sni: Option<String>) {
         self.call.sni = sni;
-        self.decision = identify(&*self.house.names, &evidence(&self.call));
+        self.decision = decide(&self.call, self.house);
     }
 
     /// The next command, or what is wrong with the line.

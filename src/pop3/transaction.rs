@@ -21,7 +21,7 @@ impl Session<'_> {
                     let (messages, octets) = maildrop.totals();
                     self.ok_numbers(messages, octets);
                 }
-                Ok(Command::List(None)) => self.list(maildrop).await?,
+                Ok(Command::List(None)) => Box::pin(self.list(maildrop)).await?,
                 Ok(Command::List(Some(number))) => self.list_one(maildrop, number),
                 Ok(Command::Uidl(None)) => Box::pin(self.uidl(maildrop)).await?,
                 Ok(Command::Uidl(Some(number))) => Box::pin(self.uidl_one(maildrop, number)).await,

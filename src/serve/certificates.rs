@@ -1,7 +1,8 @@
 //! The certificates of all domains, behind the door through which sessions begin TLS.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::config::{Machine, Pair, Root};
 use crate::tls::{self, Certificates, Holder, Source};
@@ -10,39 +11,45 @@ use crate::wire::{Accepting, Plain, TlsDoor};
 
 /// Who makes TLS of connections.
 pub struct Door {
-    certificates: Certificates,
-    key_files: Vec<PathBuf>,
+    sources: Vec<Source>,
+    /// Read when first needed: a child of inetd whose client wants no TLS has no use for them.
+    certificates: OnceLock<Certificates>,
 }
 
 impl Door {
-    /// Reads the machine's certificate and those of `domains`. What is wrong with one is logged, and the others hold.
-    pub fn load<'a>(root: &Root, machine: &Machine, domains: impl Iterator<Item = &'a VirtualDomain>) -> Door {
+    /// The machine's certificate and those of `domains`, not read yet.
+    pub fn of<'a>(root: &Root, machine: &Machine, domains: impl Iterator<Item = &'a VirtualDomain>) -> Door {
         let of_machine = machine.tls.iter().map(|pair| Source { pair: named(root, pair), holder: Holder::Machine });
         let of_domains = domains.filter_map(|domain| {
             let names = std::iter::once(&domain.name).chain(&domain.record.alias).cloned().collect();
             let holder = Holder::Domain { names, addresses: domain.record.ip.clone() };
             Some(Source { pair: named(root, domain.record.tls.as_ref()?), holder })
         });
-        let sources: Vec<Source> = of_machine.chain(of_domains).collect();
-        let key_files = sources.iter().map(|source| source.pair.key.clone()).collect();
-        let (certificates, flaws) = Certificates::load(sources);
-        for flaw in flaws {
-            match flaw.is_fatal {
-                true => tracing::error!(event = "certificate", error = %flaw),
-                false => tracing::warn!(event = "certificate", error = %flaw),
+        Door { sources: of_machine.chain(of_domains).collect(), certificates: OnceLock::new() }
+    }
+
+    /// Reads the certificates, once. What is wrong with one is logged, and the others hold.
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.get_or_init(|| {
+            let (certificates, flaws) = Certificates::load(self.sources.iter().cloned());
+            for flaw in flaws {
+                match flaw.is_fatal {
+                    true => tracing::error!(event = "certificate", error = %flaw),
+                    false => tracing::warn!(event = "certificate", error = %flaw),
+                }
             }
-        }
-        Door { certificates, key_files }
+            certificates
+        })
     }
 
     /// Whether anybody anywhere can be served with TLS.
     pub fn has_any(&self) -> bool {
-        !self.key_files.is_empty()
+        !self.sources.is_empty()
     }
 
     /// The files of the private keys.
-    pub fn key_files(&self) -> &[PathBuf] {
-        &self.key_files
+    pub fn key_files(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().map(|source| source.pair.key.as_path())
     }
 }
 
@@ -52,10 +59,10 @@ fn named(root: &Root, pair: &Pair) -> Pair {
 
 impl TlsDoor for Door {
     fn is_open(&self, local: IpAddr) -> bool {
-        self.certificates.any_for(local)
+        !self.sources.is_empty() && self.certificates().any_for(local)
     }
 
     fn accept(&self, io: Plain, local: IpAddr) -> Accepting<'_> {
-        Box::pin(tls::accept(io, &self.certificates, local))
+        Box::pin(tls::accept(io, self.certificates(), local))
     }
 }

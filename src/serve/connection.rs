@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -25,16 +24,17 @@ pub async fn serve(server: Arc<Server>, place: Place, stream: TcpStream, peer: S
     let now = server.now();
     let _seat = match server.limits.seat(peer, &now.house.machine.limit) {
         Ok(seat) => seat,
-        Err(crowded) => return refuse(stream, place, peer, crowded).await,
+        Err(crowded) => return refuse(&stream, place, peer, crowded),
     };
     let (decision, names) = look_up(&now, local).await;
     let is_native = decision.whose == Whose::Main && !now.native.is_empty() && place.tls != TlsMode::Implicit;
     if is_native {
-        return hand_over(&now.native, stream, peer, local).await;
+        return Box::pin(hand_over(&now.native, stream, peer, local)).await;
     }
-    let call = Call { local, peer, sni: None, names, may_start_tls: place.tls == TlsMode::Starttls };
     drop(decision);
-    talk(&now, place, stream, call, stop).await;
+    let call = Box::new(Call { local, peer, sni: None, names, may_start_tls: place.tls == TlsMode::Starttls });
+    let wire = Box::new(Wire::new(Plain::Tcp(stream), now.house.machine.pop3.idle.0, stop));
+    talk(&now, place.tls, wire, call).await;
 }
 
 /// Whose the connection is by its address, the name service being asked only where that could make a difference.
@@ -44,7 +44,7 @@ pub async fn look_up(now: &Now, local: std::net::IpAddr) -> (Decision, Answer) {
     if !decision.wants_names() {
         return (decision, Answer::Off);
     }
-    let answer = now.resolver.names(local).await;
+    let answer = Box::pin(now.resolver.names(local)).await;
     let decision = identify(&*now.house.names, &Evidence { names: answer.evidence(), ..evidence });
     if let Answer::Unanswered = answer {
         // behaviour.md trap 7: a customer's users may be landing in the main domain.
@@ -53,13 +53,11 @@ pub async fn look_up(now: &Now, local: std::net::IpAddr) -> (Decision, Answer) {
     (decision, answer)
 }
 
-/// Talks POP3 on `stream`, and logs the session.
-pub async fn talk(now: &Now, place: Place, stream: TcpStream, call: Call, stop: watch::Receiver<bool>) {
+/// Talks POP3 with a client, and logs the session. What is large is boxed: this is what an idle session consists of.
+pub async fn talk(now: &Now, tls: TlsMode, mut wire: Box<Wire>, mut call: Box<Call>) {
     let began = Instant::now();
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
-    let mut wire = Wire::new(Plain::Tcp(stream), now.house.machine.pop3.idle.0, stop);
-    let mut call = call;
-    if place.tls == TlsMode::Implicit {
+    if tls == TlsMode::Implicit {
         match Box::pin(wire.start_tls(&*now.door, call.local)).await {
             Ok(sni) => call.sni = sni,
             Err(lost) => {
@@ -104,11 +102,11 @@ fn log(id: u64, peer: std::net::IpAddr, local: std::net::IpAddr, report: &Report
 }
 
 /// Says so, in POP3's words, where the client can understand them.
-async fn refuse(mut stream: TcpStream, place: Place, peer: std::net::IpAddr, crowded: Crowded) {
+fn refuse(stream: &TcpStream, place: Place, peer: std::net::IpAddr, crowded: Crowded) {
     tracing::warn!(event = "crowded", proto = "pop3", %peer, limit = ?crowded);
     if place.tls != TlsMode::Implicit {
-        // Best effort: the connection ends in any case.
-        let _ = stream.write_all(b"-ERR [SYS/TEMP] too many connections, please try later\r\n").await;
+        // Best effort: the connection ends in any case, and a fresh socket takes so much.
+        let _ = stream.try_write(b"-ERR [SYS/TEMP] too many connections, please try later\r\n");
     }
 }
 

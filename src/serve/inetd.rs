@@ -6,12 +6,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::connection::{look_up, talk};
-use super::listener::{Place, ends};
+use super::listener::ends;
 use super::server::{Mode, Server};
-use crate::config::{Proto, Root, TlsMode};
+use crate::config::{Root, TlsMode};
 use crate::os::process;
 use crate::pop3::Call;
 use crate::vdomain::Whose;
+use crate::wire::{Plain, Wire};
 
 /// Serves the connection on descriptor 0, or becomes the native daemon `native` where it is for the main domain.
 ///
@@ -31,9 +32,8 @@ pub fn serve(root: Root, native: Vec<String>, tls: TlsMode) -> anyhow::Result<()
     }
     process::silence_standard_output()?;
     server.become_service()?;
-    let place = Place { proto: Proto::Pop3, tls, address: (local, 0).into() };
-    let call = Call { local, peer, sni: None, names, may_start_tls: tls == TlsMode::Starttls };
-    in_runtime(session(&server, place, stream, call))?
+    let call = Box::new(Call { local, peer, sni: None, names, may_start_tls: tls == TlsMode::Starttls });
+    in_runtime(session(&server, tls, stream, call))?
 }
 
 /// Runs a future in a runtime of its own: threads that were started with root's rights do no work after those are given up.
@@ -45,14 +45,15 @@ fn in_runtime<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
     Ok(outcome)
 }
 
-async fn session(server: &Server, place: Place, stream: TcpStream, call: Call) -> anyhow::Result<()> {
+async fn session(server: &Server, tls: TlsMode, stream: TcpStream, call: Box<Call>) -> anyhow::Result<()> {
     stream.set_nonblocking(true)?;
     let stream = tokio::net::TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
     let (stopper, stop) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate())?;
     let now = server.now();
-    let talking = talk(&now, place, stream, call, stop);
+    let wire = Box::new(Wire::new(Plain::Tcp(stream), now.house.machine.pop3.idle.0, stop));
+    let talking = talk(&now, tls, wire, call);
     tokio::pin!(talking);
     tokio::select! {
         () = &mut talking => return Ok(()),

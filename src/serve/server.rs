@@ -103,7 +103,7 @@ impl Server {
             let users = &domain.realm.users;
             [users.passwd_path(), users.shadow_path()].iter().any(|path| !privilege::may_read(path, uid, gid))
         });
-        let has_root_keys = now.door.key_files().iter().any(|path| !privilege::may_read(path, uid, gid));
+        let has_root_keys = now.door.key_files().any(|path| !privilege::may_read(path, uid, gid));
         Needs { other_users: is_system || has_owners || !now.native.is_empty(), root_files: is_system || has_root_files || has_root_keys }
     }
 }
@@ -145,7 +145,10 @@ impl Now {
             Mode::Daemon => names.all(),
             Mode::Inetd => holders(&*names, local),
         };
-        let door = Arc::new(Door::load(root, &machine, holders.iter().map(|domain| &**domain)));
+        let door = Arc::new(Door::of(root, &machine, holders.iter().map(|domain| &**domain)));
+        if mode == Mode::Daemon {
+            door.certificates();
+        }
         let house = House {
             host: machine.host(),
             names,

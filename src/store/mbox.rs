@@ -12,13 +12,12 @@ mod number;
 mod recognise;
 mod redo;
 pub mod scan;
-mod stamp;
 mod tally;
 mod update;
 
+pub(super) use crate::os::stamp::Stamp;
 pub use folder::{MboxFolder, MboxHome};
 pub(super) use recognise::{is_still_there, measure};
-pub(super) use stamp::Stamp;
 
 #[cfg(test)]
 mod crash;

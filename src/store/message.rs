@@ -25,8 +25,10 @@ pub(super) struct Traits(pub u8);
 impl Traits {
     pub const TWIN: Traits = Traits(1);
     pub const EXACT: Traits = Traits(2);
+    /// The file itself says which UID it has.
+    pub const RECORDED: Traits = Traits(4);
 
-    fn contains(self, other: Traits) -> bool {
+    pub fn contains(self, other: Traits) -> bool {
         self.0 & other.0 == other.0
     }
 

@@ -13,7 +13,7 @@ use super::directory::{Directory, VirtualDomain};
 use super::identify::Names;
 use crate::address::Domain;
 use crate::config::{AddressKind, Machine, Root};
-use crate::os::cached::Stamp;
+use crate::os::stamp::Stamp;
 
 /// The domains, looked up in the table where it can be trusted, and in the records themselves where it can't.
 pub struct Compiled {
@@ -164,7 +164,7 @@ fn folders(root: &Root) -> Vec<u8> {
 
 /// The state of a file, or of its absence.
 fn state(path: &Path) -> Vec<u8> {
-    match fs::metadata(path).map(|meta| Stamp::of(&meta)) {
+    match Stamp::at(path) {
         Ok(stamp) => format!("{VERSION} {stamp:?}").into_bytes(),
         Err(_) => b"absent".to_vec(),
     }

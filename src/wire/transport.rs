@@ -2,18 +2,22 @@
 
 use std::fs::File;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::IpAddr;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::io::ReadWriteFlags;
 use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::FULL;
 
 /// A connection without TLS.
 pub enum Plain {
@@ -98,6 +102,15 @@ impl Transport {
         }
     }
 
+    /// Writes what the socket takes at once; how much that is. Of TLS and pipes, nothing.
+    pub(super) fn write_now(&self, octets: &[u8]) -> io::Result<usize> {
+        let Transport::Plain(Plain::Tcp(tcp)) = self else { return Ok(0) };
+        match tcp.try_write(octets) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            written => written,
+        }
+    }
+
     /// Writes all of it; a client that takes nothing for a while has gone.
     pub(super) async fn write_all(&mut self, mut octets: &[u8]) -> io::Result<()> {
         while !octets.is_empty() {
@@ -159,6 +172,7 @@ pub(super) async fn send_with_file(tcp: &TcpStream, mut said: &[u8], file: &Arc<
     let mut at = range.start;
     while at < range.end {
         let count = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(SEND_AT_ONCE);
+        warm(file, at, count).await?;
         let sent = tcp.async_io(Interest::WRITABLE, || {
             let mut from = at;
             Ok(rustix::fs::sendfile(tcp, &**file, Some(&mut from), count)?)
@@ -169,6 +183,31 @@ pub(super) async fn send_with_file(tcp: &TcpStream, mut said: &[u8], file: &Arc<
         }
     }
     Ok(())
+}
+
+/// sendfile(2) waits for the disk. Octets that are not in memory are brought there first, where waiting holds up nobody.
+async fn warm(file: &Arc<File>, at: u64, count: usize) -> io::Result<()> {
+    let is_there = |at: u64| {
+        let mut octet = [0];
+        rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut octet)], at, ReadWriteFlags::NOWAIT).is_ok()
+    };
+    if is_there(at) && is_there(at + count as u64 - 1) {
+        return Ok(());
+    }
+    let file = file.clone();
+    let read = move || {
+        let mut scratch = vec![0; FULL];
+        let end = at + count as u64;
+        let mut at = at;
+        while at < end {
+            match file.read_at(&mut scratch, at)? {
+                0 => break,
+                count => at += count as u64,
+            }
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
 async fn progress<T>(deed: impl Future<Output = io::Result<T>>) -> io::Result<T> {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::stamp::Stamp;
+use crate::os::stamp::Stamp;
 use crate::store::message::Traits;
 use crate::store::{Flags, Message, Uidl};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::stamp::Stamp;
+use crate::os::stamp::Stamp;
 use crate::store::disk::Disk;
 
 /// What an update does to the length of a spool, and where.

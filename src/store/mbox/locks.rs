@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::stamp::{Stamp, objection};
 use crate::os::lock::{self, Dotlock, Range};
+use crate::os::stamp::Stamp;
 use crate::store::{Account, LockKind, Shared, Trouble};
 
 /// A spool that no other program changes now, as far as it keeps to any of the configured locks.
@@ -162,5 +162,14 @@ impl Drop for Here<'_> {
     fn drop(&mut self) {
         self.shared.busy.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&self.spool);
         self.shared.freed.notify_all();
+    }
+}
+
+/// What is wrong with a file of this kind as a mailbox, if anything.
+fn objection(stat: &Stat) -> Option<&'static str> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => None,
+        FileType::Directory => Some("is a directory, not an mbox file"),
+        _ => Some("is not a regular file"),
     }
 }

@@ -12,7 +12,7 @@ use super::index::{Front, Index};
 use super::locks::{self, Locked, SAFELY};
 use super::number::number;
 use super::scan::Scan;
-use super::stamp::{Stamp, now};
+use crate::os::stamp::{Stamp, now};
 use crate::store::{Account, Shared, Trouble};
 
 /// A mailbox as it was just now, and its file if there is one.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::index::{Front, Index};
 use super::scan::Found;
-use super::stamp::Stamp;
+use crate::os::stamp::Stamp;
 use crate::store::message::{Fingerprint, Traits};
 use crate::store::{Message, Uidl};
 
@@ -46,6 +46,9 @@ pub fn number(found: &[Found], stamp: Stamp, settled: bool, before: Option<&Inde
             message(found, uid, past.of[at].map_or(fresh, |old| old.uidl), past.of[at].is_some_and(|old| old.twin()))
         })
         .collect();
+    for (message, found) in std::iter::zip(&mut messages, shown) {
+        message.traits.set(Traits::RECORDED, base.is_some() && found.uid == Some(message.uid));
+    }
     messages.sort_by_key(|message| message.uid);
     mark_twins(&mut messages, &past);
     Index { stamp, settled, uidvalidity, next, front, messages }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::journal::{Journal, Plan, Writer};
 use super::locks::Locked;
 use super::look::redo_path;
-use super::stamp::Stamp;
+use crate::os::stamp::Stamp;
 use crate::store::disk::Disk;
 use crate::store::{Account, Shared, Trouble};
 
@@ -156,7 +156,7 @@ fn absorb(disk: &dyn Disk, path: &Path, journal: &Journal, spool: &File, appende
 
 /// The spool is no longer what the journal was for. It may hold the only copy of some mail: an administrator must look.
 fn set_aside(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    let aside = beside(path, &format!("aside.{}", super::stamp::now()));
+    let aside = beside(path, &format!("aside.{}", crate::os::stamp::now()));
     tracing::error!(journal = %aside.display(), "another program rewrote a mailbox in the middle of an update; the update is kept here");
     disk.rename(path, &aside)?;
     disk.sync_folder(path)

@@ -288,3 +288,89 @@ async fn crlf_mailboxes_keep_their_line_ends() {
     assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
     assert_eq!(subjects(&bench).await.concat(), "bc");
 }
+
+#[tokio::test]
+async fn other_programs_locks_are_respected_and_waiting_ends() {
+    let bench = Bench::with(mailbox(&["a"]));
+    let account = Account { owner: "joe@va.test".parse().unwrap(), actor: Actor::Service, spool: bench.spool() };
+    let lock = |patience| super::locks::lock(&bench.store.0, &account, std::time::Duration::from_millis(patience)).map(drop);
+    fs::write(bench.spool().with_extension("lock"), "1\n").unwrap();
+    assert!(matches!(lock(30), Err(Trouble::Busy(_))));
+    fs::remove_file(bench.spool().with_extension("lock")).unwrap();
+    let script =
+        "import fcntl,sys,time\nf=open(sys.argv[1],'r+b')\nfcntl.lockf(f, fcntl.LOCK_EX)\nprint('ok',flush=True)\nsys.stdin.read()";
+    let mut other = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(bench.spool())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Read::read_exact(other.stdout.as_mut().unwrap(), &mut [0; 3]).unwrap();
+    assert!(matches!(lock(30), Err(Trouble::Busy(_))));
+    drop(other.stdin.take());
+    other.wait().unwrap();
+    assert!(lock(30).is_ok());
+    assert_eq!(fs::read_dir(bench.spool().parent().unwrap()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn owners_act_on_their_spools_and_nobody_elses() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can act as others.
+    }
+    let bench = Bench::with(mailbox(&["a", "b", "c"]));
+    std::os::unix::fs::chown(bench.spool(), Some(61234), Some(61234)).unwrap();
+    std::os::unix::fs::chown(bench.spool().parent().unwrap(), Some(61234), Some(61234)).unwrap();
+    fs::set_permissions(bench.spool(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let home = |uid| {
+        let actor = Actor::User { uid, gid: uid };
+        bench.store.home(Account { owner: "joe@va.test".parse().unwrap(), actor, spool: bench.spool() })
+    };
+    assert!(matches!(home(61235).inbox().await.map(drop), Err(Trouble::Io { doing: "opening", .. })));
+    let mut folder = home(61234).inbox().await.unwrap();
+    change(&mut folder, &[0], &[1]).await.unwrap();
+    assert_eq!(home(61234).inbox().await.unwrap().messages().len(), 2);
+}
+
+#[tokio::test]
+async fn a_folder_without_room_for_a_dotlock_is_no_obstacle() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Needs somebody else's folder.
+    }
+    let bench = Bench::with(mailbox(&["a", "b"]));
+    std::os::unix::fs::chown(bench.spool(), Some(61234), Some(61234)).unwrap();
+    let actor = Actor::User { uid: 61234, gid: 61234 };
+    fs::set_permissions(bench.spool().parent().unwrap(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(bench.spool().parent().unwrap().parent().unwrap(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let home = bench.store.home(Account { owner: "joe@va.test".parse().unwrap(), actor, spool: bench.spool() });
+    let mut folder = home.inbox().await.unwrap();
+    change(&mut folder, &[0], &[]).await.unwrap();
+    assert_eq!(subjects(&bench).await.concat(), "b");
+}
+
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn speed_of_opening_and_reading() {
+    for count in [10, 1_000, 100_000] {
+        let bench = Bench::with(mailbox(&["a"]).replace("body of a\n", &"some words on a line\n".repeat(20)).repeat(count));
+        bench.settle();
+        bench.open().await;
+        let rounds = 200_000 / count.max(100);
+        let start = std::time::Instant::now();
+        for _ in 0..rounds {
+            assert_eq!(bench.open().await.messages().len(), count);
+        }
+        println!("{count} messages: opened in {:.1} us", start.elapsed().as_secs_f64() * 1e6 / rounds as f64);
+    }
+    let bench = Bench::with(format!("{F}Subject: large\n\n{}", "some words on a line, and some more of them\n".repeat(600_000)));
+    bench.settle();
+    let mut folder = bench.open().await;
+    let start = std::time::Instant::now();
+    let (mut reader, mut buffer, mut sum) = (folder.read(0).await.unwrap(), vec![0; 64 * 1024], 0);
+    while let some @ 1.. = reader.fill(&mut buffer).await.unwrap() {
+        sum += some;
+    }
+    reader.verify().await.unwrap();
+    println!("{} MB read in {:.1} ms", sum / 1_000_000, start.elapsed().as_secs_f64() * 1e3);
+}

@@ -11,7 +11,7 @@ use super::look::{refresh, save};
 use super::notes::{Head, Notes, Patch};
 use super::recognise::find;
 use super::redo::{self, PLAIN};
-use super::stamp::Stamp;
+use crate::os::stamp::Stamp;
 use crate::store::message::Traits;
 use crate::store::{Account, Changes, Flags, Message, Shared, Trouble};
 
@@ -153,6 +153,9 @@ impl<'a> Update<'a> {
             _ if self.index.front.pseudo => first,
             _ => 0,
         };
+        // Records behind a message without one would put it last, should the index get lost.
+        let recorded = |message: &Message| message.traits.contains(Traits::RECORDED);
+        let first = self.order.iter().position(|(message, _)| !recorded(message)).unwrap_or(first).min(first);
         self.patches.retain(|patch| patch.at < self.order[first].0.offset);
         self.first = Some(first);
         let mut base = (first == 0 && !self.index.front.pseudo)
@@ -258,6 +261,7 @@ impl Part {
         let end = message.end() + self.len() - (self.end - message.offset);
         message.len = end - message.text();
         message.offset = offset;
+        message.traits.set(Traits::RECORDED, true);
         if self.anew.is_some() {
             message.traits.set(Traits::EXACT, false);
         }

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::Stat;
 
 /// What changes when a file does. Times in nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,6 +21,11 @@ impl Stamp {
     /// The stamp of an open file.
     pub fn of(file: &File) -> io::Result<Stamp> {
         Ok(Stamp::from(&rustix::fs::fstat(file)?))
+    }
+
+    /// The stamp of the file at `path`.
+    pub fn at(path: &Path) -> io::Result<Stamp> {
+        Ok(Stamp::from(&rustix::fs::stat(path)?))
     }
 
     /// Whether a scan that began at `when` would have seen every change that this stamp stands for: a later change within the same
@@ -40,15 +46,6 @@ impl From<&Stat> for Stamp {
             mtime: nanos(stat.st_mtime, stat.st_mtime_nsec as i64),
             ctime: nanos(stat.st_ctime, stat.st_ctime_nsec as i64),
         }
-    }
-}
-
-/// What is wrong with a file of this kind as a mailbox, if anything.
-pub fn objection(stat: &Stat) -> Option<&'static str> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => None,
-        FileType::Directory => Some("is a directory, not an mbox file"),
-        _ => Some("is not a regular file"),
     }
 }
 
