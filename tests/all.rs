@@ -5,6 +5,7 @@ mod daemon;
 mod house;
 mod identify;
 mod login;
+mod maildrop;
 mod restart;
 mod rfc;
 mod samples;
