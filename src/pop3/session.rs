@@ -200,7 +200,7 @@ impl Session<'_> {
         }
     }
 
-    async fn update(&mut self, mut maildrop: Maildrop) -> End {
+    async fn update(&mut self, mut maildrop: Box<Maildrop>) -> End {
         self.doing = "updating the maildrop";
         let deleted = maildrop.deleted();
         match maildrop.update().await {
