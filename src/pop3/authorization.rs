@@ -185,13 +185,13 @@ impl Session<'_> {
             Err(error) => tracing::warn!(event = "login-delay", user = %account.owner, error = %error),
         }
         self.doing = "opening the maildrop";
-        let owner = account.owner.clone();
+        let (owner, why) = (account.owner.clone(), account.why);
         match Maildrop::open(&self.house.store, account).await {
             Ok(maildrop) => {
-                self.user = Some((owner.user().to_string(), owner.domain().to_string()));
-                self.decision.why = maildrop.account.why;
+                self.decision.why = why;
                 let (messages, octets) = maildrop.totals();
                 self.ok(&format!("{messages} messages ready for {} ({octets} octets)", owner.user()));
+                self.user = Some(owner);
                 Ok(Box::new(maildrop))
             }
             Err(trouble) => {
