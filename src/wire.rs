@@ -123,8 +123,9 @@ impl Wire {
         loop {
             let unread = &self.input[self.taken..];
             match memchr::memchr(b'\n', unread) {
-                Some(_) if is_too_long => {
-                    self.taken += memchr::memchr(b'\n', unread).map_or(0, |at| at + 1);
+                // However the line was cut on its way: its length alone decides.
+                Some(at) if is_too_long || at > Wire::LONGEST_LINE => {
+                    self.taken += at + 1;
                     return Ok(None);
                 }
                 Some(at) => return Ok(Some(self.taken + at)),

@@ -52,8 +52,12 @@ impl Session<'_> {
                     }
                 },
                 Ok(Command::Auth(mechanism)) => self.sasl(mechanism).await?,
+                Ok(Command::Stls) => {
+                    self.start_tls(&mut user).await?;
+                    continue;
+                }
                 Ok(command) => {
-                    self.prepare(command).await?;
+                    self.prepare(command);
                     continue;
                 }
             };
@@ -78,13 +82,12 @@ impl Session<'_> {
     }
 
     /// What can be asked before a login and does not log in.
-    async fn prepare(&mut self, command: Command) -> Result<(), Lost> {
+    fn prepare(&mut self, command: Command) {
         match command {
             Command::Capa => {
                 let domain = self.dialled().cloned();
                 self.capabilities(domain.as_ref().map(|domain| &domain.record), State::Authorization);
             }
-            Command::Stls => return self.start_tls().await,
             Command::Utf8 => {
                 self.is_utf8 = true;
                 self.ok("UTF8 enabled");
@@ -93,11 +96,10 @@ impl Session<'_> {
             Command::Apop => self.err("APOP would need passwords stored in clear text; use USER or AUTH"),
             _ => self.refuse_line(BadCommand::Unknown, LEGAL),
         }
-        Ok(())
     }
 
     /// RFC 2595 §4.
-    async fn start_tls(&mut self) -> Result<(), Lost> {
+    async fn start_tls(&mut self, user: &mut Option<String>) -> Result<(), Lost> {
         if self.is_utf8 {
             // RFC 6856 §2: a client does not begin TLS in UTF8 mode.
             self.err("UTF8 comes after STLS");
@@ -110,6 +112,8 @@ impl Session<'_> {
         self.ok("Begin TLS negotiation");
         self.doing = "negotiating TLS";
         let sni = self.wire.start_tls(&*self.house.tls, self.call.local).await?;
+        // What was said in the clear may be somebody else's.
+        *user = None;
         self.identify_anew(sni);
         Ok(())
     }

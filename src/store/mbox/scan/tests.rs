@@ -1,3 +1,5 @@
+//! Scans of mailboxes as programs have left them.
+
 use super::*;
 use proptest::prelude::*;
 
