@@ -147,7 +147,7 @@ impl Dial {
         let session = tokio::spawn(async move {
             let (_stopper, stop) = watch::channel(false);
             let wire = Wire::new(Plain::Pipe(theirs), now.house.machine.pop3.idle.0, stop);
-            pop3::serve(wire, Call { local, peer, sni, names, may_start_tls }, &now.house).await
+            pop3::serve(Box::new(wire), Box::new(Call { local, peer, sni, names, may_start_tls }), &now.house).await
         });
         (ours, session)
     }
