@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A DNS name of a mail domain: lower case, letters, digits, hyphens and dots (RFC 1123 §2.1), at least two labels,
 /// 253 octets at most, no trailing dot. An internationalised domain is written in its A-label form (RFC 5890 §2.3.2.1).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Domain(Box<str>);
+pub struct Domain(Arc<str>);
 
 impl Domain {
     /// The name as text.
@@ -56,7 +57,7 @@ fn is_label(label: &str) -> bool {
 /// The login name of an account within its domain: what stands in the first field of `passwd.DOMAIN` and names the spool file.
 /// Prepared by SASLprep (RFC 4013) and folded to lower case, 64 octets at most; never a path, a lock or a control file.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct User(Box<str>);
+pub struct User(Arc<str>);
 
 impl User {
     /// The name as text.
@@ -100,7 +101,7 @@ fn is_reserved(name: &str) -> bool {
     name == "files" || [".lock", ".auto", ".vacation", ".db"].iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// An account of the machine: one user of one virtual domain (or of the main domain, under the host's name).
+/// An account of the machine; clones share its text: one user of one virtual domain (or of the main domain, under the host's name).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner {
     domain: Domain,

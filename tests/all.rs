@@ -2,8 +2,10 @@
 
 mod architecture;
 mod daemon;
+mod harness;
 mod house;
 mod identify;
+mod interop;
 mod login;
 mod maildrop;
 mod restart;

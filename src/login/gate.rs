@@ -61,8 +61,6 @@ pub struct Account {
     pub actor: Actor,
     /// The maildrop.
     pub maildrop: PathBuf,
-    /// The home folder.
-    pub home: PathBuf,
     /// Which evidence decided for the domain.
     pub why: Why,
 }
@@ -206,14 +204,7 @@ fn admit(owner: Owner, domain: &Arc<VirtualDomain>, account: &crate::vdomain::Ac
     if domain.standing == Standing::Disabled || domain.record.retrieval == Retrieval::Locked {
         return Err(Denial::new(Denied::Locked, "the domain is locked"));
     }
-    Ok(Account {
-        maildrop: domain.maildrop(owner.user()),
-        actor: domain.actor(account),
-        home: account.home.clone(),
-        domain: domain.clone(),
-        owner,
-        why,
-    })
+    Ok(Account { maildrop: domain.maildrop(owner.user()), actor: domain.actor(account), domain: domain.clone(), owner, why })
 }
 
 fn trouble(why: String) -> Denial {

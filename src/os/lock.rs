@@ -112,8 +112,14 @@ fn mark(path: &Path) -> io::Result<u64> {
     // A name of an earlier process with our id.
     let _ = fs::remove_file(path);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(format!("{}:{}\n", std::process::id(), host()).as_bytes())?;
+    file.write_all(label(std::process::id()).as_bytes())?;
     Ok(file.metadata()?.ino())
+}
+
+/// What stands in a dotlock: the process, and a mark of the host for spools that several hosts share. At most 15 octets: procmail
+/// takes a left-over lock away only if it has no more than 16, and would else wait for ever.
+fn label(pid: u32) -> String {
+    format!("{pid}:{}\n", host())
 }
 
 /// link(2) is atomic everywhere; over NFS its answer may be lost, the count of links is not.
@@ -159,9 +165,12 @@ fn clear(path: &Path) -> io::Result<bool> {
     Ok(stale)
 }
 
+/// Six digits that tell this host from others.
 fn host() -> &'static str {
-    static HOST: std::sync::LazyLock<String> =
-        std::sync::LazyLock::new(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    static HOST: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        let sum = xxhash_rust::xxh3::xxh3_64(rustix::system::uname().nodename().to_bytes());
+        format!("{:06x}", sum & 0xff_ffff)
+    });
     &HOST
 }
 
@@ -202,6 +211,12 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         drop(lock);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_dotlock_is_small_enough_for_procmail_to_take_away_when_it_is_left_over() {
+        let longest = 4_194_304; // Linux gives no higher process id.
+        assert!(label(longest).len() < 16, "{}", label(longest));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::wire::{Line, Lost};
 /// How the AUTHORIZATION state ends.
 pub(super) enum Authorised {
     /// Somebody has logged in.
-    In(Maildrop),
+    In(Box<Maildrop>),
     /// The client said QUIT.
     Left,
     /// Too many failures.
@@ -175,7 +175,7 @@ impl Session<'_> {
     }
 
     /// Checks name and password, then opens the maildrop. The error is what the client is told.
-    async fn log_in(&mut self, name: &str, secret: Secret) -> Result<Maildrop, &'static str> {
+    async fn log_in(&mut self, name: &str, secret: Secret) -> Result<Box<Maildrop>, &'static str> {
         self.doing = "logging in";
         let account = self.pass_gate(name, secret).await.map_err(|denial| {
             self.tries += u32::from(!matches!(denial.told, Denied::Trouble | Denied::NeedsTls));
@@ -189,14 +189,14 @@ impl Session<'_> {
             Err(error) => tracing::warn!(event = "login-delay", user = %account.owner, error = %error),
         }
         self.doing = "opening the maildrop";
-        let owner = account.owner.clone();
+        let (owner, why) = (account.owner.clone(), account.why);
         match Maildrop::open(&self.house.store, account).await {
             Ok(maildrop) => {
-                self.user = Some((owner.user().to_string(), owner.domain().to_string()));
-                self.decision.why = maildrop.account.why;
+                self.decision.why = why;
                 let (messages, octets) = maildrop.totals();
                 self.ok(&format!("{messages} messages ready for {} ({octets} octets)", owner.user()));
-                Ok(maildrop)
+                self.user = Some(owner);
+                Ok(Box::new(maildrop))
             }
             Err(trouble) => {
                 tracing::warn!(event = "maildrop", proto = "pop3", user = %owner, peer = %self.call.peer, error = %trouble, doing = self.doing);

@@ -1,16 +1,22 @@
 //! A maildrop in the TRANSACTION state: what is there, what is marked as deleted, what has been read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::Owner;
 use crate::login::Account;
 use crate::store::{self, AnyFolder, Changes, Claim, Flags, Folder, Home, Message, Store, Trouble};
+
+use crate::vdomain::VirtualDomain;
 
 use super::command::Number;
 
 /// The maildrop of one session.
 pub(super) struct Maildrop {
     /// Whose it is.
-    pub account: Account,
+    pub owner: Owner,
+    /// The domain, as it was at login.
+    pub domain: Arc<VirtualDomain>,
     /// The messages, as they were at login.
     pub folder: AnyFolder,
     marks: Vec<Mark>,
@@ -36,10 +42,10 @@ impl Maildrop {
     /// Opens the maildrop for this session alone (RFC 1939 §4).
     pub(super) async fn open(store: &Store, account: Account) -> Result<Maildrop, Trouble> {
         let claim = store.claim(&account.owner)?;
-        let place = store::Account { owner: account.owner.clone(), actor: account.actor, spool: account.maildrop.clone() };
+        let place = store::Account { owner: account.owner.clone(), actor: account.actor, spool: account.maildrop };
         let folder = store.home(place).inbox().await?;
         let marks = vec![Mark::default(); folder.messages().len()];
-        Ok(Maildrop { account, folder, marks, _claim: claim })
+        Ok(Maildrop { owner: account.owner, domain: account.domain, folder, marks, _claim: claim })
     }
 
     /// Where in the folder message `number` is.
@@ -94,7 +100,7 @@ impl Maildrop {
     }
 
     async fn apply(&mut self, with_deletions: bool) -> Result<(), Trouble> {
-        let marks_seen = self.account.domain.record.pop3.mark_seen;
+        let marks_seen = self.domain.record.pop3.mark_seen;
         let mut changes = Changes::default();
         for (message, mark) in self.folder.messages().iter().zip(&self.marks) {
             if mark.is_deleted && with_deletions {

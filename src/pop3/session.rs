@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::authorization::Authorised;
 use super::maildrop::Maildrop;
 use crate::VERSION;
+use crate::address::Owner;
 use crate::config::{Machine, MainUsers};
 use crate::login::{Gate, LoginDelay, policy};
 use crate::store::{Store, Trouble};
@@ -140,7 +141,7 @@ pub(super) struct Session<'a> {
     /// What is logged of a connection that breaks now.
     pub(super) doing: &'static str,
     pub(super) done: Done,
-    pub(super) user: Option<(String, String)>,
+    pub(super) user: Option<Owner>,
 }
 
 impl Session<'_> {
@@ -160,7 +161,7 @@ impl Session<'_> {
             Err(lost) => {
                 // What was read stays read; the reason is in the log already if that fails, too.
                 if let Err(trouble) = Box::pin(maildrop.keep_seen()).await {
-                    tracing::warn!(event = "update", user = %maildrop.account.owner, error = %trouble, doing = "keeping flags");
+                    tracing::warn!(event = "update", user = %maildrop.owner, error = %trouble, doing = "keeping flags");
                 }
                 Err(lost)
             }
@@ -200,7 +201,7 @@ impl Session<'_> {
         }
     }
 
-    async fn update(&mut self, mut maildrop: Maildrop) -> End {
+    async fn update(&mut self, mut maildrop: Box<Maildrop>) -> End {
         self.doing = "updating the maildrop";
         let deleted = maildrop.deleted();
         match maildrop.update().await {
@@ -231,13 +232,13 @@ impl Session<'_> {
     }
 
     async fn report(self, end: End) -> Report {
-        let domain = self.user.as_ref().map(|(_, domain)| domain.clone()).or_else(|| self.dialled().map(|domain| domain.name.to_string()));
+        let domain = self.user.as_ref().map(Owner::domain).or_else(|| self.dialled().map(|domain| &domain.name));
         let is_agreed = matches!(end, End::Quit | End::NotUpdated(_));
         Report {
             end,
             doing: self.doing,
-            domain,
-            user: self.user.map(|(user, _)| user),
+            domain: domain.map(ToString::to_string),
+            user: self.user.map(|owner| owner.user().to_string()),
             why: self.decision.why,
             sni: self.call.sni,
             done: self.done,

@@ -35,7 +35,7 @@ impl Session<'_> {
                     self.ok(&format!("{messages} messages ({octets} octets)"));
                 }
                 Ok(Command::Capa) => {
-                    let domain = maildrop.account.domain.clone();
+                    let domain = maildrop.domain.clone();
                     self.capabilities(Some(&domain.record), State::Transaction);
                 }
                 Ok(Command::Lang(tag)) => self.lang(tag.as_deref()),
@@ -65,7 +65,7 @@ impl Session<'_> {
     }
 
     async fn uidl(&mut self, maildrop: &mut Maildrop) -> Result<(), Lost> {
-        let form = maildrop.account.domain.record.uidl;
+        let form = maildrop.domain.record.uidl;
         let places: Vec<usize> = maildrop.remaining().map(|(at, _)| at).collect();
         // A digest can fail: the ids of one reply are gathered before it begins, so that it is whole or an error.
         let mut lines = String::new();
@@ -83,7 +83,7 @@ impl Session<'_> {
     }
 
     async fn uidl_one(&mut self, maildrop: &mut Maildrop, number: Number) {
-        let form = maildrop.account.domain.record.uidl;
+        let form = maildrop.domain.record.uidl;
         match maildrop.at(number) {
             Err(none) => self.refuse_number(none, number),
             Ok(at) => match unique_id(&mut maildrop.folder, at, form).await {
@@ -181,7 +181,7 @@ impl Session<'_> {
     }
 
     fn fail(&mut self, maildrop: &Maildrop, trouble: &Trouble) -> Result<(), Lost> {
-        tracing::warn!(event = "maildrop", proto = "pop3", user = %maildrop.account.owner, error = %trouble, doing = self.doing);
+        tracing::warn!(event = "maildrop", proto = "pop3", user = %maildrop.owner, error = %trouble, doing = self.doing);
         self.err(reply::trouble(trouble));
         Ok(())
     }

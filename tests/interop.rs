@@ -1,0 +1,12 @@
+//! vmail among real programs: super-servers, native daemons, mail clients, systemd, name servers.
+
+mod bad_input;
+mod checkvdomain;
+mod clients;
+mod corpus;
+mod crash;
+mod demo;
+mod inetd;
+mod names;
+mod native;
+mod systemd;

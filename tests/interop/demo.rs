@@ -1,0 +1,65 @@
+//! What a new user sees first: the demo, and telnet.
+
+use std::process::Command;
+
+use crate::harness::pop::Pop;
+use crate::harness::program::{Program, run};
+use crate::harness::{built, has_package, skip, until};
+
+#[test]
+fn telnet_is_greeted_by_the_domain_of_the_address_it_dials() {
+    if !has_package("inetutils-telnet") {
+        skip!("needs Debian's package telnet");
+    }
+    let demo = Demo::start();
+    for (domain, address) in [("va.test", "127.0.0.2"), ("vb.test", "127.0.0.3")] {
+        let port = demo.port("starttls", address).or_else(|| demo.port("none", address)).unwrap();
+        let output = run(Command::new("telnet").args([address, &port.to_string()]), b"QUIT\r\n", 20);
+        // telnet writes line ends as this system has them.
+        let text = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+        assert!(text.contains(&format!("+OK Virtual {domain} POP3 Server (Version 0.1) ready.\n")), "{text}");
+    }
+}
+
+#[test]
+fn the_demo_serves_two_joes_with_different_mail() {
+    let demo = Demo::start();
+    let mut seen = Vec::new();
+    for account in demo.ready["accounts"].as_array().unwrap() {
+        let text = |key: &str| account[key].as_str().unwrap().to_owned();
+        let address = text("address");
+        let port = demo.port("starttls", &address).or_else(|| demo.port("none", &address)).unwrap();
+        let mut pop = Pop::login((address.as_str(), port), &text("login"), &text("password"));
+        let count: usize = pop.say("STAT").split(' ').nth(1).unwrap().parse().unwrap();
+        assert!(count >= 10, "a dozen messages, not {count}");
+        seen.push((text("domain"), pop.ask("RETR 1")));
+        assert!(pop.say("QUIT").starts_with("+OK"));
+    }
+    let of = |domain: &str| seen.iter().find(|(of, _)| of == domain).unwrap().1.clone();
+    assert_ne!(of("va.test"), of("vb.test"));
+}
+
+/// `vmail demo`, which anybody can start.
+struct Demo {
+    ready: serde_json::Value,
+    _program: Program,
+    _folder: tempfile::TempDir,
+}
+
+impl Demo {
+    fn start() -> Demo {
+        let folder = tempfile::tempdir().unwrap();
+        let mut program = Program::start(Command::new(built("vmail")).args(["demo", "--json", "--dir"]).arg(folder.path()));
+        let line = until("the demo's line", 30, || {
+            assert!(!program.ended(), "the demo ended:\n{}", program.log());
+            program.log().lines().find(|line| line.starts_with('{')).map(str::to_owned)
+        });
+        Demo { ready: serde_json::from_str(&line).expect(&line), _program: program, _folder: folder }
+    }
+
+    fn port(&self, tls: &str, address: &str) -> Option<u16> {
+        let listeners = self.ready["listeners"].as_array().unwrap();
+        let found = listeners.iter().find(|one| one["tls"] == tls && one["address"] == address && one["proto"] == "pop3")?;
+        Some(found["port"].as_u64().unwrap() as u16)
+    }
+}
