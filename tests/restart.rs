@@ -116,8 +116,10 @@ fn the_first_domain_of_a_machine_is_served_without_a_signal() {
     let _daemon = Daemon::start(&house);
     vmail(&house, &["domain", "add", "va.test", "--ip", &address.ip().to_string()], "");
     poll(|| Client::greeted(address).1.contains("Virtual va.test ").then_some(()));
-    vmail(&house, &["domain", "alias", "va.test", "va.net"], "");
     vmail(&house, &["user", "add", "joe@va.test", "--password-stdin"], "secret\n");
+    drop(Client::logged_in(address, "joe", "secret"));
+    // The folder of the records was not there when the server began to watch.
+    vmail(&house, &["domain", "alias", "va.test", "va.net"], "");
     poll(|| {
         let (mut client, _) = Client::greeted(address);
         client.ask("USER joe@va.net");

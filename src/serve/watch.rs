@@ -5,9 +5,10 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -22,15 +23,15 @@ impl Watch {
     /// Watches `/etc/vmail` and `/etc/vmail/domains` below `root`, from a thread of its own that sleeps until something happens.
     pub fn over(root: &Root) -> io::Result<Watch> {
         let fd = inotify::init(CreateFlags::CLOEXEC)?;
-        let flags = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE | WatchFlags::ONLYDIR;
-        inotify::add_watch(&fd, root.etc(), flags)?;
-        match inotify::add_watch(&fd, root.domains(), flags) {
-            // It appears with the first domain; until then SIGHUP tells.
+        inotify::add_watch(&fd, root.etc(), CHANGES | WatchFlags::CREATE)?;
+        let domains = root.domains();
+        match inotify::add_watch(&fd, &domains, CHANGES) {
+            // It appears with the first domain.
             Err(rustix::io::Errno::NOENT) => {}
             outcome => _ = outcome?,
         }
         let (tell, news) = mpsc::channel(1);
-        std::thread::Builder::new().name("watch".into()).spawn(move || read(&fd, &tell))?;
+        std::thread::Builder::new().name("watch".into()).spawn(move || read(&fd, &domains, &tell))?;
         Ok(Watch { news })
     }
 
@@ -45,13 +46,20 @@ impl Watch {
 }
 
 /// Tells of every event that matters; one that waits to be heard is enough.
-fn read(fd: &OwnedFd, tell: &mpsc::Sender<()>) {
+fn read(fd: &OwnedFd, domains: &Path, tell: &mpsc::Sender<()>) {
     let mut buffer = [MaybeUninit::uninit(); 4096];
     let mut events = inotify::Reader::new(fd, &mut buffer);
     while let Ok(event) = events.next() {
-        if event.file_name().is_none_or(|name| defines_domains(OsStr::from_bytes(name.to_bytes())))
-            && let Err(mpsc::error::TrySendError::Closed(())) = tell.try_send(())
-        {
+        let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+        let is_folder = event.events().contains(ReadFlags::ISDIR);
+        let is_news = match (is_folder, name) {
+            (_, None) => true,
+            // The folder of records has come, or come back. Where it has gone again there is nothing to watch.
+            (true, name) => name == domains.file_name() && inotify::add_watch(fd, domains, CHANGES).is_ok(),
+            // A file that has just been made says nothing yet.
+            (false, Some(name)) => !event.events().contains(ReadFlags::CREATE) && defines_domains(name),
+        };
+        if is_news && let Err(mpsc::error::TrySendError::Closed(())) = tell.try_send(()) {
             return;
         }
     }
@@ -62,4 +70,6 @@ fn defines_domains(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| !name.starts_with('.') && (name.ends_with(".toml") || name.starts_with("passwd.")))
 }
 
+const CHANGES: WatchFlags =
+    WatchFlags::CLOSE_WRITE.union(WatchFlags::MOVED_TO).union(WatchFlags::MOVED_FROM).union(WatchFlags::DELETE).union(WatchFlags::ONLYDIR);
 const SETTLED: Duration = Duration::from_millis(50);
