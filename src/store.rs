@@ -143,7 +143,7 @@ pub trait Folder: Send {
     /// [`Trouble::Gone`] when another program has removed it.
     fn read(&mut self, at: usize) -> impl Future<Output = Result<Reader, Trouble>> + Send;
 
-    /// MD5 of the octets that [`Folder::read`] yields for message `at`.
+    /// MD5 of message `at` with its line ends as LF.
     fn digest(&mut self, at: usize) -> impl Future<Output = Result<[u8; 16], Trouble>> + Send;
 
     /// Expunges and flags; durable on return. What is already gone is no error. The snapshot stays as it was:

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use md5::{Digest, Md5};
-
 use super::mbox::measure;
 use super::message::Traits;
 use super::{Changes, Features, Folder, Home, Message, Reader, Trouble, Uidl};
@@ -75,7 +73,7 @@ impl Folder for MemoryFolder {
     }
 
     async fn digest(&mut self, at: usize) -> Result<[u8; 16], Trouble> {
-        md5_of(self.read(at).await?)
+        self.read(at).await?.md5()
     }
 
     async fn apply(&mut self, changes: &Changes) -> Result<(), Trouble> {
@@ -86,17 +84,6 @@ impl Folder for MemoryFolder {
             message.into_iter().for_each(|stored| stored.message.flags = stored.message.flags.with(*flags));
         }
         Ok(())
-    }
-}
-
-/// MD5 of all that is left to read. Blocks.
-pub(super) fn md5_of(mut reader: Reader) -> Result<[u8; 16], Trouble> {
-    let (mut md5, mut buffer) = (Md5::new(), vec![0; 64 * 1024]);
-    loop {
-        match reader.fill_here(&mut buffer)? {
-            0 => return Ok(md5.finalize().into()),
-            some => md5.update(&buffer[..some]),
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use md5::{Digest, Md5};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::mbox::head::{self, Walk};
@@ -68,6 +69,40 @@ impl Reader {
             }
         }
         Ok(0)
+    }
+
+    /// MD5 of all that is left to read, its line ends as LF whichever way they are stored and the last one there: a program that
+    /// converts a spool changes no unique id. Blocks.
+    pub(super) fn md5(mut self) -> Result<[u8; 16], Trouble> {
+        let (mut md5, mut buffer) = (Md5::new(), vec![0; 64 * 1024]);
+        let mut last = Last::LineEnd;
+        loop {
+            let some = self.fill_here(&mut buffer)?;
+            if some == 0 {
+                break;
+            }
+            for line in buffer[..some].split_inclusive(|&octet| octet == b'\n') {
+                if last == Last::Cr && line != b"\n" {
+                    md5.update(b"\r");
+                }
+                let (text, end) = match line {
+                    [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] => (text, Last::LineEnd),
+                    [text @ .., b'\r'] => (text, Last::Cr),
+                    text => (text, Last::Other),
+                };
+                md5.update(text);
+                if end == Last::LineEnd {
+                    md5.update(b"\n");
+                }
+                last = end;
+            }
+        }
+        match last {
+            Last::LineEnd => {}
+            Last::Cr => md5.update(b"\r\n"),
+            Last::Other => md5.update(b"\n"),
+        }
+        Ok(md5.finalize().into())
     }
 
     /// As [`Reader::fill`], on a thread that may wait.
@@ -179,5 +214,30 @@ pub(super) async fn blocking<T: Send + 'static>(deed: impl FnOnce() -> T + Send 
     match tokio::task::spawn_blocking(deed).await {
         Ok(outcome) => outcome,
         Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+    }
+}
+/// What a piece ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    LineEnd,
+    /// It may be the first half of a line end.
+    Cr,
+    Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use md5::Digest;
+
+    use crate::store::{Folder, Home, MemoryHome};
+
+    #[tokio::test]
+    async fn line_ends_make_no_difference_to_the_digest() {
+        let texts = ["A: 1\n\none\r two\n", "A: 1\r\n\r\none\r two\r\n", "A: 1\r\n\none\r two"];
+        let mut folder = MemoryHome::new(texts).inbox().await.unwrap();
+        let digest = folder.digest(0).await.unwrap();
+        assert_eq!(folder.digest(1).await.unwrap(), digest);
+        assert_eq!(folder.digest(2).await.unwrap(), digest);
+        assert_eq!(digest, *md5::Md5::digest(texts[0]));
     }
 }

@@ -9,7 +9,6 @@ use super::look::{self, View};
 use super::recognise::find;
 use super::update;
 use crate::os::stamp::Stamp;
-use crate::store::memory::md5_of;
 use crate::store::message::Traits;
 use crate::store::reader::{Spooled, blocking};
 use crate::store::{Account, Changes, Features, Folder, Home, Message, Reader, Shared, Trouble};
@@ -146,7 +145,7 @@ impl Folder for MboxFolder {
 
     async fn digest(&mut self, at: usize) -> Result<[u8; 16], Trouble> {
         let reader = self.read(at).await?;
-        blocking(move || md5_of(reader)).await
+        blocking(move || reader.md5()).await
     }
 
     async fn apply(&mut self, changes: &Changes) -> Result<(), Trouble> {
