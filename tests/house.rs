@@ -43,7 +43,7 @@ impl House {
     /// Replaces `vmail.toml`. What is not said there is as tests want it.
     pub fn configure(&self, machine: &str) {
         let mut wanted: toml::Table = machine.parse().unwrap();
-        let usual = [("host", "host.test".to_owned()), ("user", own_name())];
+        let usual = [("host", "host.test".into()), ("user", own_name())];
         usual.into_iter().for_each(|(key, value)| _ = wanted.entry(key).or_insert(toml::Value::String(value)));
         let login = wanted.entry("login").or_insert_with(|| toml::Table::new().into());
         login.as_table_mut().unwrap().entry("failure_delay").or_insert(0.into());

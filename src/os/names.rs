@@ -4,6 +4,8 @@ use std::ffi::{CStr, c_char, c_int};
 use std::io;
 use std::net::IpAddr;
 
+mod ptr;
+
 #[expect(unsafe_code)]
 unsafe extern "C" {
     // In glibc since 2.0; the libc crate does not declare it.
@@ -24,8 +26,25 @@ unsafe extern "C" {
 ///
 /// # Errors
 /// `NotFound` where the address has no name, `TimedOut` where the name service gave no answer.
-#[expect(unsafe_code)]
 pub fn of_address(address: IpAddr) -> io::Result<Vec<String>> {
+    let mut names = of_host(address)?;
+    // What the hosts file says holds, even while no name server answers.
+    if !stands_in_hosts_file(address) {
+        let further: Vec<String> = ptr::of_address(address).into_iter().filter(|name| !names.contains(name)).collect();
+        names.extend(further);
+    }
+    Ok(names)
+}
+
+fn stands_in_hosts_file(address: IpAddr) -> bool {
+    let hosts = std::fs::read("/etc/hosts").unwrap_or_default();
+    let is_it = |word: &str| word.parse().is_ok_and(|found: IpAddr| found.to_canonical() == address.to_canonical());
+    String::from_utf8_lossy(&hosts).lines().any(|line| line.split_whitespace().next().is_some_and(is_it))
+}
+
+/// What gethostbyaddr(3) says.
+#[expect(unsafe_code)]
+fn of_host(address: IpAddr) -> io::Result<Vec<String>> {
     let (octets, family) = match address.to_canonical() {
         IpAddr::V4(address) => (address.octets().to_vec(), libc::AF_INET),
         IpAddr::V6(address) => (address.octets().to_vec(), libc::AF_INET6),

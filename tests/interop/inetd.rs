@@ -1,12 +1,14 @@
 //! `vpop3d` started by openbsd-inetd and by xinetd, in front of the native POP3 daemons that machines have: with the sample files as
 //! they are shipped, at the places where packages put things.
 
+use std::path::Path;
 use std::process::Command;
 
+use crate::harness::certificate::Certificate;
 use crate::harness::machine::Machine;
 use crate::harness::need;
 use crate::harness::pop::Pop;
-use crate::harness::program::Program;
+use crate::harness::program::{Program, succeed};
 use crate::harness::site::{Site, letter};
 
 #[test]
@@ -80,6 +82,23 @@ fn xinetd_serves_virtual_domains_before_popa3d() {
         furnish(machine, &POPA3D);
         let _xinetd = xinetd(machine, &POPA3D);
         virtual_and_main_domain_are_two_worlds(machine, &POPA3D);
+    });
+}
+
+#[test]
+fn stls_works_in_a_child_of_inetd() {
+    need!(root, "openbsd-inetd");
+    Machine::run(|machine| {
+        furnish_domains(machine);
+        let made = Certificate::make(Path::new("/etc/vmail/tls"), &["pop.va.test"]);
+        machine.line("/etc/hosts", "192.0.2.7 pop.va.test");
+        machine.line("/etc/vmail/vmail.toml", &format!("[tls]\ncertificate = {:?}\nkey = {:?}", made.certificate, made.key));
+        let line = sample("Without a native daemon", &POPA3D);
+        let _inetd = inetd(machine, &line, &[]);
+        drop(Pop::dial("192.0.2.7:110"));
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--ssl-reqd", "-u", "joe:one", "pop3://pop.va.test/1", "--cacert"]).arg(&made.authority);
+        assert!(succeed(&mut curl).contains("Subject: of va"));
     });
 }
 
