@@ -37,7 +37,7 @@ impl Admin {
         let lock = File::options().create(true).append(true).open(&path).with_context(|| format!("{}: can't be opened", path.display()))?;
         lock.lock().with_context(|| format!("{}: can't be locked", path.display()))?;
         let machine = Arc::new(Machine::load(&root)?);
-        let directory = Directory::load(&root, machine.clone());
+        let directory = Directory::load(&root, machine.clone(), None);
         Ok(Admin { directory, machine, root, _lock: lock })
     }
 

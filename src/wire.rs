@@ -28,6 +28,21 @@ pub struct Wire {
     counts: Counts,
     patience: Duration,
     stop: watch::Receiver<bool>,
+    hearing: Hearing,
+}
+
+/// Whether the client hears us, and what it would miss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    /// What waits to be sent is short replies.
+    Replies,
+    /// A message is among it.
+    Message {
+        /// More of it is to come.
+        is_open: bool,
+    },
+    /// The client has closed its end without waiting for our replies. What it had sent before still counts: some say QUIT and are gone.
+    Nothing,
 }
 
 /// Octets that went over the wire, inside TLS where there is any.
@@ -68,7 +83,6 @@ impl From<io::Error> for Lost {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionAborted => Lost::Closed,
-            io::ErrorKind::TimedOut => Lost::Idle,
             _ => Lost::Io(error),
         }
     }
@@ -82,7 +96,16 @@ impl Wire {
     /// the client ends with [`Lost::Stopping`].
     pub fn new(io: Plain, patience: Duration, stop: watch::Receiver<bool>) -> Wire {
         let transport = Transport::Plain(io);
-        Wire { transport, input: Vec::new(), taken: 0, output: Vec::new(), counts: Counts::default(), patience, stop }
+        Wire {
+            transport,
+            input: Vec::new(),
+            taken: 0,
+            output: Vec::new(),
+            counts: Counts::default(),
+            patience,
+            stop,
+            hearing: Hearing::Replies,
+        }
     }
 
     /// How much went over the wire.
@@ -175,13 +198,50 @@ impl Wire {
         }
         // The buffer goes with what it held: a client that is silent from now on costs none.
         let said = std::mem::take(&mut self.output);
-        self.counts.sent += said.len() as u64;
+        if self.hearing == Hearing::Nothing {
+            return Ok(());
+        }
+        let count = said.len() as u64;
+        match (self.send(said).await.map_err(Lost::from), self.hearing) {
+            (Ok(()), _) => {
+                self.counts.sent += count;
+                if self.hearing == (Hearing::Message { is_open: false }) {
+                    self.hearing = Hearing::Replies;
+                }
+                Ok(())
+            }
+            (Err(Lost::Closed), Hearing::Replies) => {
+                self.hearing = Hearing::Nothing;
+                Ok(())
+            }
+            (Err(lost), _) => Err(lost),
+        }
+    }
+
+    async fn send(&mut self, said: Vec<u8>) -> io::Result<()> {
         let sent = self.transport.write_now(&said)?;
         if sent < said.len() || self.is_secure() {
             // Boxed: nearly always the socket takes all at once, and no session need be large for the other case.
             Box::pin(self.transport.write_all(&said[sent..])).await?;
         }
         Ok(())
+    }
+
+    /// What is said from here on is part of a message: if the client does not get it, the conversation is over.
+    ///
+    /// # Errors
+    /// The client does not hear us any more.
+    pub fn begin_message(&mut self) -> Result<(), Lost> {
+        if self.hearing == Hearing::Nothing {
+            return Err(Lost::Closed);
+        }
+        self.hearing = Hearing::Message { is_open: true };
+        Ok(())
+    }
+
+    /// The message has been said, to its end.
+    pub fn end_message(&mut self) {
+        self.hearing = Hearing::Message { is_open: false };
     }
 
     /// Whether [`Wire::send_file`] is possible: the transport takes octets as they are.
@@ -195,9 +255,9 @@ impl Wire {
             return Err(Lost::Io(io::Error::from(io::ErrorKind::Unsupported)));
         };
         let said = std::mem::take(&mut self.output);
-        self.counts.sent += said.len() as u64 + (range.end - range.start);
-        transport::send_with_file(tcp, &said, file, range).await?;
-        Ok(())
+        let sent = transport::send_with_file(tcp, &said, file, range).await;
+        self.counts.sent += sent.as_ref().map_or(0, |count| *count);
+        sent.map(|_| ()).map_err(Lost::from)
     }
 
     /// Begins TLS. What the client had sent before is thrown away: it may be somebody else's (RFC 2595 §4, CVE-2011-0411).

@@ -155,7 +155,7 @@ fn answer(login: &Decision, case: &Case) -> &'static str {
 
 fn check(case: &Case, runtime: &tokio::runtime::Runtime) -> Result<(), TestCaseError> {
     let house = case.build();
-    let directory = Directory::load(house.root(), machine(&house));
+    let directory = Directory::load(house.root(), machine(&house), None);
     // The first opening makes the table, the second reads it.
     Compiled::open(house.root(), machine(&house)).whole();
     let table = Compiled::open(house.root(), machine(&house));

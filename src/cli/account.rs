@@ -62,7 +62,7 @@ pub(super) fn user(root: Root, command: UserCommand) -> anyhow::Result<()> {
 }
 
 fn read(root: &Root) -> anyhow::Result<Directory> {
-    Ok(Directory::load(root, Arc::new(Machine::load(root)?)))
+    Ok(Directory::load(root, Arc::new(Machine::load(root)?), None))
 }
 
 fn remains(purge: bool) -> Remains {

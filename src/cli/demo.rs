@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::net::{IpAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process;
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -51,16 +51,24 @@ struct Folder {
 
 impl Folder {
     fn of(options: &Options) -> anyhow::Result<Folder> {
-        let is_temporary = options.dir.is_none();
-        let path = match &options.dir {
-            Some(dir) => std::path::absolute(dir)?,
-            None => std::env::temp_dir().join(format!("vmail-demo.{}", process::id())),
-        };
+        let Some(dir) = &options.dir else { return Folder::temporary() };
+        let (path, is_temporary) = (std::path::absolute(dir)?, false);
         fs::create_dir_all(&path).with_context(|| format!("{}: can't be made", path.display()))?;
+        let owner = fs::metadata(&path)?.uid();
+        ensure!(owner == rustix::process::geteuid().as_raw(), "{}: belongs to somebody else", path.display());
         let is_empty = fs::read_dir(&path)?.next().is_none();
         let is_demo = Root::new(&path).machine().exists();
         ensure!(is_empty || is_demo, "{}: is neither empty nor a demo", path.display());
         Ok(Folder { path, is_temporary })
+    }
+
+    /// A folder that nobody can have made before, open to nobody else.
+    fn temporary() -> anyhow::Result<Folder> {
+        let mut name = [0; 8];
+        getrandom::fill(&mut name)?;
+        let path = std::env::temp_dir().join(format!("vmail-demo.{:016x}", u64::from_ne_bytes(name)));
+        fs::DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("{}: can't be made", path.display()))?;
+        Ok(Folder { path, is_temporary: true })
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Options {
 
 pub(super) fn run(root: &Root, options: &Options) -> anyhow::Result<()> {
     let machine = Arc::new(Machine::load(root)?);
-    let directory = Directory::load(root, machine.clone());
+    let directory = Directory::load(root, machine.clone(), None);
     let login = match &options.login {
         None => None,
         Some(text) => Some(Login::parse(text, &machine.login.separators)?),

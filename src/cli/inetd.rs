@@ -75,7 +75,7 @@ pub fn checkvdomain() -> ExitCode {
 pub(super) fn check_all(root: &Root, names: &[String]) -> anyhow::Result<ExitCode> {
     let machine = std::sync::Arc::new(Machine::load(root)?);
     let port = machine.listen.iter().find(|listen| listen.tls != TlsMode::Implicit).map_or(110, Listen::port);
-    let directory = Directory::load(root, machine);
+    let directory = Directory::load(root, machine, None);
     let mut all_good = true;
     for name in names {
         println!("{name}:");

@@ -14,7 +14,7 @@ use crate::vdomain::{Directory, VirtualDomain};
 /// `vmail config check`: all files that administrators keep; exit 78 where one is wrong.
 pub(super) fn check(root: &Root) -> anyhow::Result<ExitCode> {
     let machine = Arc::new(Machine::load(root)?);
-    let directory = Directory::load(root, machine.clone());
+    let directory = Directory::load(root, machine.clone(), None);
     let mut faults = directory.faults.clone();
     directory.domains().for_each(|domain| faults.extend(of_domain(root, domain)));
     faults.iter().for_each(|fault| println!("{fault}"));
@@ -68,7 +68,7 @@ pub(super) fn self_signed(root: &Root, names: Vec<String>) -> anyhow::Result<()>
 }
 
 fn default_names(root: &Root, machine: Arc<Machine>) -> Vec<String> {
-    let directory = Directory::load(root, machine);
+    let directory = Directory::load(root, machine, None);
     let hosts = directory.domains().flat_map(|domain| [domain.name.to_string(), format!("mail.{}", domain.name)]);
     std::iter::once(directory.host.clone()).chain(hosts).collect()
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Pair, Plaintext, Root, Seconds};
+use crate::os::privilege;
 
 /// The settings of the machine. Every one has a default: an empty file, or none, is a working configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,7 +75,7 @@ impl Machine {
     /// Reads the file below `root`; a missing one means the defaults.
     pub fn load(root: &Root) -> Result<Machine, Fault> {
         let file = root.machine();
-        match std::fs::read_to_string(&file) {
+        match privilege::read_to_string(&file) {
             Ok(text) => Machine::parse(&text, &file),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Machine::default()),
             Err(error) => Err(Fault::unreadable(&file, &error)),
@@ -93,8 +94,11 @@ impl Machine {
         if separators.is_empty() || !separators.bytes().all(|octet| octet.is_ascii_punctuation() && !b".-_+\"\\/".contains(&octet)) {
             return Err(format!("login.separators = {separators:?}: expected punctuation that no name contains, like \"@%\""));
         }
-        if self.login.tries == 0 || self.login.hashing == Hashing(0) {
-            return Err("login.tries and login.hashing must be 1 or more".into());
+        if self.login.tries == 0 || !(1..=1024).contains(&self.login.hashing.0) {
+            return Err("login.tries must be 1 or more, and login.hashing 1 to 1024".into());
+        }
+        if self.limit.connections == 0 || self.limit.per_source == 0 || self.pop3.idle.0.is_zero() {
+            return Err("limit.connections and limit.per_source and pop3.idle must be more than 0".into());
         }
         if self.uid_from < 1000 {
             return Err(format!("uid_from = {}: uids below 1000 belong to the system", self.uid_from));

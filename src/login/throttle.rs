@@ -62,11 +62,15 @@ fn make_room(records: &mut HashMap<(IpAddr, String), Record>) {
     let now = Instant::now();
     records.retain(|_, record| now.duration_since(record.last) < FORGOTTEN);
     if records.len() >= MOST {
+        // Whoever fills this place with names of his own does not get rid of what he has failed at.
+        records.retain(|_, record| record.failures > 3);
+    }
+    if records.len() >= MOST {
         records.clear();
     }
 }
 
-/// Names are 400 octets at most, so this is 30 MB at most.
+/// Names are 100 letters at most, so this is 40 MB at most.
 const MOST: usize = 65_536;
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 

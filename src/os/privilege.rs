@@ -1,7 +1,7 @@
 //! The rights of the process itself: given up early, kept only as far as some domain needs them.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -33,6 +33,11 @@ pub fn become_service(uid: u32, gid: u32, needs: Needs) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the calling thread can do all of that.
+pub fn has(needs: Needs) -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|held| held.permitted.contains(kept(needs)))
+}
+
 fn kept(needs: Needs) -> CapabilitySet {
     let mut kept = CapabilitySet::empty();
     if needs.other_users {
@@ -54,6 +59,13 @@ pub fn open_for_reading(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_with_kept_right(path, error),
         opened => opened,
     }
+}
+
+/// The text of a file of the administrator's, as [`open_for_reading`].
+pub fn read_to_string(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open_for_reading(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Whether a process of `uid` and `gid`, without other rights, could read the file at `path`, as far as the file's own mode says. A file

@@ -23,16 +23,28 @@ pub(super) enum Authorised {
     Refused,
 }
 
+/// No client makes so many mistakes; whatever does speaks something else.
+const MOST_BAD_LINES: u32 = 25;
 const LEGAL: &str = "USER, PASS, AUTH, CAPA, STLS, UTF8, LANG, QUIT";
 
 impl Session<'_> {
     /// Until somebody has logged in.
     pub(super) async fn authorise(&mut self) -> Result<Authorised, Lost> {
         let mut user = None;
+        let mut bad_lines = 0;
         loop {
+            self.wire.flush_if_full().await?;
+            if self.began.elapsed() > self.house.machine.pop3.idle.0 {
+                // Whoever only talks does not keep others out for ever.
+                return Err(Lost::Idle);
+            }
             let asked = match self.command().await? {
                 Err(bad) => {
                     self.refuse_line(bad, LEGAL);
+                    bad_lines += 1;
+                    if bad_lines >= MOST_BAD_LINES {
+                        return Ok(Authorised::Refused);
+                    }
                     continue;
                 }
                 Ok(Command::Quit) => {
@@ -178,20 +190,22 @@ impl Session<'_> {
     async fn log_in(&mut self, name: &str, secret: Secret) -> Result<Box<Maildrop>, &'static str> {
         self.doing = "logging in";
         let account = self.pass_gate(name, secret).await.map_err(|denial| {
-            self.tries += u32::from(!matches!(denial.told, Denied::Trouble | Denied::NeedsTls));
+            self.tries += 1;
             self.log_failure(name, &denial);
             reply::denial(denial.told)
         })?;
-        match self.house.login_delay.admits(&account.owner, Maildrop::login_delay(&account)) {
-            Ok(true) => {}
-            Ok(false) => return Err("[LOGIN-DELAY] you have been here just now, please wait a little"),
-            // Better no delay than no mail.
-            Err(error) => tracing::warn!(event = "login-delay", user = %account.owner, error = %error),
+        let delay = Maildrop::login_delay(&account);
+        if !self.house.login_delay.admits(&account.owner, delay) {
+            return Err("[LOGIN-DELAY] you have been here just now, please wait a little");
         }
         self.doing = "opening the maildrop";
         let (owner, why) = (account.owner.clone(), account.why);
         match Maildrop::open(&self.house.store, account).await {
             Ok(maildrop) => {
+                if let Err(error) = self.house.login_delay.note(&owner, delay) {
+                    // Better no delay than no mail.
+                    tracing::warn!(event = "login-delay", user = %owner, %error);
+                }
                 self.decision.why = why;
                 let (messages, octets) = maildrop.totals();
                 self.ok(&format!("{messages} messages ready for {} ({octets} octets)", owner.user()));
@@ -222,6 +236,10 @@ impl Session<'_> {
         let name: String = name.chars().take(100).collect();
         let waited = Instant::now().duration_since(self.began).as_millis() as u64;
         let domain = self.dialled().map(|domain| domain.name.to_string());
+        if denial.told == Denied::Trouble {
+            // An administrator must act: nobody of that domain gets in.
+            return tracing::error!(event = "login-trouble", proto = "pop3", peer = %self.call.peer, dialled = %self.call.local, domain, user = name, error = denial.why);
+        }
         tracing::info!(
             event = "login-failed",
             proto = "pop3",

@@ -26,10 +26,10 @@ impl Session<'_> {
         self.end_of_lines();
     }
 
-    /// RFC 2449 §6.7. Before the domain is known it may be otherwise for each user.
+    /// RFC 2449 §6.7. Before the domain is known nothing can be promised.
     fn expire(&mut self, domain: Option<&DomainRecord>) {
         match domain.map(|record| record.pop3.expire) {
-            None => self.line("EXPIRE NEVER USER"),
+            None => {}
             Some(Expire::Never) => self.line("EXPIRE NEVER"),
             Some(Expire::Days(days)) => self.say(&["EXPIRE ", itoa::Buffer::new().format(days), "\r\n"]),
         }
@@ -37,7 +37,7 @@ impl Session<'_> {
 
     /// RFC 2449 §6.5.
     fn login_delay(&mut self, domain: Option<&DomainRecord>) {
-        let delay = domain.map_or(0, |record| record.pop3.login_delay.0.as_secs());
+        let delay = domain.map_or(0, |record| record.pop3.login_delay.0.as_secs_f64().ceil() as u64);
         if delay > 0 {
             self.say(&["LOGIN-DELAY ", itoa::Buffer::new().format(delay), "\r\n"]);
         }

@@ -1,7 +1,7 @@
 //! A maildrop in the TRANSACTION state: what is there, what is marked as deleted, what has been read.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::address::Owner;
 use crate::login::Account;
@@ -24,6 +24,20 @@ pub(super) struct Maildrop {
     _claim: Claim,
 }
 
+/// No other POP3 session of this maildrop from here on. A client that has just lost its connection and comes back is not told that it is
+/// in use by itself: the old session is given a moment to end.
+async fn claim(store: &Store, owner: &Owner) -> Result<Claim, Trouble> {
+    let began = Instant::now();
+    loop {
+        match store.claim(owner) {
+            Err(Trouble::Busy(_)) if began.elapsed() < STILL_ENDING => tokio::time::sleep(STILL_ENDING / 20).await,
+            outcome => return outcome,
+        }
+    }
+}
+
+const STILL_ENDING: Duration = Duration::from_secs(1);
+
 /// What the session has done with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Mark {
@@ -41,7 +55,7 @@ pub(super) enum NoMessage {
 impl Maildrop {
     /// Opens the maildrop for this session alone (RFC 1939 §4).
     pub(super) async fn open(store: &Store, account: Account) -> Result<Maildrop, Trouble> {
-        let claim = store.claim(&account.owner)?;
+        let claim = claim(store, &account.owner).await?;
         let place = store::Account { owner: account.owner.clone(), actor: account.actor, spool: account.maildrop };
         let folder = store.home(place).inbox().await?;
         let marks = vec![Mark::default(); folder.messages().len()];

@@ -225,9 +225,9 @@ impl Session<'_> {
     /// The last words to a client who did not say any.
     fn farewell(&mut self, lost: &Lost) {
         match lost {
-            Lost::Idle => self.err("[SYS/TEMP] idle for too long, closing"),
             Lost::Stopping => self.err("[SYS/TEMP] the server is being stopped, please come back later"),
-            Lost::Closed | Lost::Io(_) => {}
+            // RFC 1939 §3: at autologout the connection is closed without a word.
+            Lost::Idle | Lost::Closed | Lost::Io(_) => {}
         }
     }
 

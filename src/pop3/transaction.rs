@@ -106,6 +106,7 @@ impl Session<'_> {
     async fn retr(&mut self, maildrop: &mut Maildrop, number: Number) -> Result<(), Lost> {
         let Some((at, mut reader)) = self.begin(maildrop, number).await? else { return Ok(()) };
         self.doing = "sending a message";
+        self.wire.begin_message()?;
         let size = maildrop.folder.messages()[at].size;
         self.say(&["+OK ", itoa::Buffer::new().format(size), " octets\r\n"]);
         let as_wire = reader.as_wire().filter(|_| size >= WORTH_SENDFILE && self.wire.can_send_file());
@@ -125,6 +126,7 @@ impl Session<'_> {
     async fn top(&mut self, maildrop: &mut Maildrop, number: Number, lines: u64) -> Result<(), Lost> {
         let Some((at, mut reader)) = self.begin(maildrop, number).await? else { return Ok(()) };
         self.doing = "sending the top of a message";
+        self.wire.begin_message()?;
         self.ok("top of message follows");
         let size = maildrop.folder.messages()[at].size;
         self.send(&mut reader, Lines::Header { body: lines, line_is_empty: true }, size).await?;
@@ -167,7 +169,10 @@ impl Session<'_> {
     /// A message that another program changed while it was sent is not one: the client must not take it for complete.
     async fn end_of_message(&mut self, mut reader: Reader) -> Result<(), Lost> {
         match reader.verify().await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.wire.end_message();
+                Ok(())
+            }
             Err(trouble) => {
                 self.wire.output().clear();
                 Err(self.cut_off(&trouble))

@@ -31,25 +31,40 @@ pub struct Started {
 /// The configuration is wrong, or nothing can be listened on: says what, where and how to mend it.
 pub fn run(root: Root, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
     let server = Arc::new(Server::load(root, Mode::Daemon, Vec::new(), None)?);
-    let bound = listeners(&server)?;
-    process::raise_open_files();
+    let (bound, are_passed) = listeners(&server)?;
+    raise_open_files(&server);
     server.become_service()?;
     // Started after the rights are given up: Linux keeps them by thread.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(server, bound, started));
+    let outcome = runtime.block_on(serve(server, bound, are_passed, started));
     runtime.shutdown_background();
     outcome
 }
 
-fn listeners(server: &Server) -> anyhow::Result<Vec<Bound>> {
+/// The listening sockets, and whether systemd has passed them.
+fn listeners(server: &Server) -> anyhow::Result<(Vec<Bound>, bool)> {
     let now = server.now();
     let machine = &now.house.machine;
     let passed = systemd::sockets(machine).map_err(anyhow::Error::msg)?;
     if !passed.is_empty() {
-        return Ok(passed);
+        return Ok((passed, true));
     }
     let bind = |place: Place| listener::bind(place).map_err(|error| anyhow::anyhow!("{}: {}", place.address, advice(&error)));
-    listener::places(machine, now.door.has_any()).into_iter().map(bind).collect()
+    let bound: anyhow::Result<Vec<Bound>> = listener::places(machine, now.door.has_any()).into_iter().map(bind).collect();
+    Ok((bound?, false))
+}
+
+/// A connection takes a descriptor for itself and one for its maildrop.
+fn raise_open_files(server: &Server) {
+    let (may, wanted) = (process::raise_open_files(), server.now().house.machine.limit.connections as u64 * 2 + 100);
+    if may < wanted {
+        tracing::warn!(
+            event = "open-files",
+            limit = may,
+            wanted,
+            "too few open files for limit.connections: raise LimitNOFILE or lower the limit"
+        );
+    }
 }
 
 fn advice(error: &io::Error) -> String {
@@ -60,7 +75,7 @@ fn advice(error: &io::Error) -> String {
     }
 }
 
-async fn serve(server: Arc<Server>, bound: Vec<Bound>, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
+async fn serve(server: Arc<Server>, bound: Vec<Bound>, are_passed: bool, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
     let (stopper, stop) = watch::channel(false);
     let mut signals = Signals::new()?;
     let watched = Watch::over(&server.root);
@@ -68,12 +83,12 @@ async fn serve(server: Arc<Server>, bound: Vec<Bound>, started: impl FnOnce(&Sta
         tracing::warn!(event = "watch", %error, "changes of the configuration are noticed at SIGHUP only");
     }
     let mut watched = watched.ok();
-    let mut accepting = Accepting { server: server.clone(), stop, tasks: HashMap::new() };
+    let mut accepting = Accepting { server: server.clone(), stop, tasks: HashMap::new(), are_passed };
     for one in bound {
         accepting.begin(one)?;
     }
     tokio::spawn(systemd::keep_watchdog_quiet());
-    let places: Vec<Place> = accepting.tasks.values().map(|(place, _)| *place).collect();
+    let places: Vec<Place> = accepting.tasks.keys().copied().collect();
     tracing::info!(event = "ready", version = crate::VERSION, listeners = places.len() as u64);
     systemd::ready("serving");
     started(&Started { places });
@@ -83,11 +98,11 @@ async fn serve(server: Arc<Server>, bound: Vec<Bound>, started: impl FnOnce(&Sta
                 News::Stop => break,
                 News::Reload => {
                     systemd::reloading();
-                    accepting.reload();
+                    accepting.reload().await;
                     systemd::ready("serving");
                 }
             },
-            () = changed(watched.as_mut()) => accepting.reload(),
+            () = changed(watched.as_mut()) => accepting.reload().await,
         }
     }
     systemd::stopping();
@@ -121,50 +136,59 @@ async fn drain(server: &Server) {
 struct Accepting {
     server: Arc<Server>,
     stop: watch::Receiver<bool>,
-    tasks: HashMap<Place, (Place, JoinHandle<()>)>,
+    tasks: HashMap<Place, JoinHandle<()>>,
+    /// The sockets are systemd's: a reload neither opens nor closes any.
+    are_passed: bool,
 }
 
 impl Accepting {
     fn begin(&mut self, bound: Bound) -> io::Result<()> {
         let listener = TcpListener::from_std(bound.socket)?;
         let task = tokio::spawn(accept(self.server.clone(), bound.place, listener, self.stop.clone()));
-        self.tasks.insert(bound.place, (bound.place, task));
+        self.tasks.insert(bound.place, task);
         Ok(())
     }
 
     /// Reads the configuration again, and opens and closes listeners as it now says.
-    fn reload(&mut self) {
+    async fn reload(&mut self) {
         if let Err(fault) = self.server.reload() {
             return tracing::error!(event = "reload", error = %fault, "the configuration in use stays");
         }
-        let now = self.server.now();
-        if now.house.machine.listen.is_empty() || std::env::var_os("LISTEN_FDS").is_some() {
+        if self.are_passed {
             return;
         }
+        let now = self.server.now();
         let wanted = listener::places(&now.house.machine, now.door.has_any());
         // A port 0 of the configuration is one of ours, whichever it became.
         let is_wanted = |place: &Place| {
             wanted.iter().any(|want| want == place || Place { address: place.address, ..*want } == *place && want.address.port() == 0)
         };
-        self.tasks.retain(|place, (_, task)| {
-            let stays = is_wanted(place);
-            if !stays {
+        let unwanted: Vec<Place> = self.tasks.keys().filter(|place| !is_wanted(place)).copied().collect();
+        for place in unwanted {
+            if let Some(task) = self.tasks.remove(&place) {
                 task.abort();
+                // The socket is closed when the task has ended, and not before its address is free again.
+                let _ = task.await;
             }
-            stays
-        });
+        }
         for place in wanted {
             if place.address.port() == 0 || self.tasks.contains_key(&place) {
                 continue;
             }
             if let Err(error) = listener::bind(place).and_then(|bound| self.begin(bound)) {
-                tracing::error!(event = "listen", address = %place.address, error = advice(&error));
+                let advice = match error.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        format!("{error}: ports below 1024 are opened at the start only; restart the service")
+                    }
+                    _ => advice(&error),
+                };
+                tracing::error!(event = "listen", address = %place.address, error = advice);
             }
         }
     }
 
     fn end(&mut self) {
-        self.tasks.drain().for_each(|(_, (_, task))| task.abort());
+        self.tasks.drain().for_each(|(_, task)| task.abort());
     }
 }
 

@@ -71,6 +71,7 @@ impl Server {
         let new = Now::read(&self.root, machine, self.mode, Vec::new(), None, Some(&old))?;
         self.now.store(Arc::new(new));
         tracing::info!(event = "reloaded", ms = began.elapsed().as_millis() as u64);
+        self.complain_of_missing_rights();
         Ok(())
     }
 
@@ -87,7 +88,11 @@ impl Server {
         if rustix::process::geteuid().is_root() {
             own_folders(&self.root, uid, gid)?;
         }
-        privilege::become_service(uid, gid, self.needs(uid, gid))
+        privilege::become_service(uid, gid, self.needs(uid, gid))?;
+        if self.mode == Mode::Daemon {
+            self.complain_of_missing_rights();
+        }
+        Ok(())
     }
 
     fn needs(&self, uid: u32, gid: u32) -> Needs {
@@ -101,10 +106,26 @@ impl Server {
         let has_owners = domains.iter().any(|domain| domain.record.owner == Owned::User);
         let has_root_files = domains.iter().any(|domain| {
             let users = &domain.realm.users;
-            [users.passwd_path(), users.shadow_path()].iter().any(|path| !privilege::may_read(path, uid, gid))
+            let record = self.root.record(&domain.name);
+            [users.passwd_path(), users.shadow_path(), &record].iter().any(|path| !privilege::may_read(path, uid, gid))
         });
         let has_root_keys = now.door.key_files().any(|path| !privilege::may_read(path, uid, gid));
-        Needs { other_users: is_system || has_owners || !now.native.is_empty(), root_files: is_system || has_root_files || has_root_keys }
+        let has_root_settings = !privilege::may_read(&self.root.machine(), uid, gid);
+        Needs {
+            other_users: is_system || has_owners || !now.native.is_empty(),
+            root_files: is_system || has_root_files || has_root_keys || has_root_settings,
+        }
+    }
+
+    /// Says so when some domain needs rights that the process does not have, or no longer has.
+    fn complain_of_missing_rights(&self) {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        if uid != 0 && !privilege::has(self.needs(uid, gid)) {
+            tracing::error!(
+                event = "rights",
+                "some domain, key or native daemon needs rights that this process has not: start it as root, or restart it if it was"
+            );
+        }
     }
 }
 
@@ -124,7 +145,7 @@ impl Now {
         });
         let (names, main_domain): (Arc<dyn Names>, _) = match mode {
             Mode::Daemon => {
-                let directory = Arc::new(Directory::load(root, machine.clone()));
+                let directory = Arc::new(Directory::load(root, machine.clone(), old.map(|old| &*old.house.names)));
                 directory.faults.iter().for_each(|fault| tracing::error!(event = "domain-fault", error = %fault));
                 let main = directory.main.clone();
                 (directory, main)

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::password;
 use crate::address::User;
 use crate::config::Fault;
 use crate::os::cached::Cached;
@@ -19,7 +20,10 @@ pub struct Users {
 impl Users {
     /// The users that stand in these files.
     pub fn of(passwd: PathBuf, shadow: PathBuf) -> Users {
-        Users { passwd: Cached::new(passwd, Passwd::parse), shadow: Cached::new(shadow, Shadow::parse) }
+        Users {
+            passwd: Cached::new(passwd, |text, file| Passwd::parse(text, file).told()),
+            shadow: Cached::new(shadow, |text, file| Shadow::parse(text, file).told()),
+        }
     }
 
     /// `passwd.DOMAIN` as it is now. May read the file: one stat(2) when nothing has changed.
@@ -86,6 +90,11 @@ impl Passwd {
         passwd
     }
 
+    fn told(self) -> Passwd {
+        tell(&self.faults);
+        self
+    }
+
     /// The account of `user`.
     pub fn get(&self, user: &User) -> Option<&Account> {
         self.users.get(user)
@@ -145,7 +154,7 @@ impl Shadow {
         for (line, fields) in lines(text) {
             match shadow_line(&fields) {
                 Ok((user, entry)) => {
-                    if entry.hash.len() > 2 && !entry.hash.starts_with(['!', '*']) && shadow.decoys.len() < DECOYS {
+                    if shadow.decoys.len() < DECOYS && password::is_usable(&entry.hash) {
                         shadow.decoys.push(entry.hash.clone());
                     }
                     shadow.users.entry(user).or_insert(entry);
@@ -154,6 +163,11 @@ impl Shadow {
             }
         }
         shadow
+    }
+
+    fn told(self) -> Shadow {
+        tell(&self.faults);
+        self
     }
 
     /// The line of `user`.
@@ -187,9 +201,17 @@ fn shadow_line(fields: &[&str]) -> Result<(User, ShadowLine), String> {
     };
     let (changed, max, inactive, expire) = (day(2)?, day(4)?, day(6)?, day(7)?);
     // shadow(5): a password older than `max` may be changed for `inactive` days, then nobody gets in.
-    let aged = changed.zip(max).zip(inactive).map(|((changed, max), inactive)| changed.saturating_add(max).saturating_add(inactive) + 1);
+    let aged = changed
+        .zip(max)
+        .zip(inactive)
+        .map(|((changed, max), inactive)| changed.saturating_add(max).saturating_add(inactive).saturating_add(1));
     let ends = [expire, aged].into_iter().flatten().min();
     Ok((user, ShadowLine { hash: hash.into(), ends }))
+}
+
+/// Says what is wrong, each time that the file is read anew; a file that is wrong in every line fills no log.
+fn tell(faults: &[Fault]) {
+    faults.iter().take(20).for_each(|fault| tracing::warn!(event = "account-fault", error = %fault));
 }
 
 /// The fields of each line that holds any, with its number. passwd(5) knows no comments, yet people write them.
@@ -208,6 +230,9 @@ const DECOYS: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MD5: &str = "$1$G449S6Ya$HmDO0mSL6YlkHofkbpVUh.";
+    const DES: &str = "aJCRwu0xsnKos";
 
     fn user(name: &str) -> User {
         name.parse().unwrap()
@@ -238,9 +263,9 @@ mod tests {
 
     #[test]
     fn a_decoy_is_a_hash_of_the_domain_and_stays_the_same() {
-        let shadow = Shadow::parse(b"a:$6$aaaa\nb:!locked\nc:*\nd:$y$bbbb\n", Path::new("shadow"));
+        let shadow = Shadow::parse(format!("a:{MD5}\nb:!locked\nc:*\nd:NOLOGIN\ne:{DES}\n").as_bytes(), Path::new("shadow"));
         let decoy = shadow.decoy(&user("nobody")).unwrap();
-        assert!(["$6$aaaa", "$y$bbbb"].contains(&&*decoy));
+        assert!([MD5, DES].contains(&&*decoy));
         assert_eq!(shadow.decoy(&user("nobody")), Some(decoy));
         assert_eq!(Shadow::default().decoy(&user("nobody")), None);
     }

@@ -3,13 +3,14 @@
 //! A cdb file in the index folder, disposable. It says which domain an address or a name belongs to, and in which state it found
 //! the records; a table whose state is not the present one is passed over and made anew.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::directory::{Directory, VirtualDomain};
+use super::directory::{Directory, VirtualDomain, defined};
 use super::identify::Names;
 use crate::address::Domain;
 use crate::config::{AddressKind, Machine, Root};
@@ -39,12 +40,12 @@ impl Compiled {
     ///
     /// # Errors
     /// The index folder cannot be written; everything works without, only slower.
-    pub fn write(root: &Root, directory: &Directory) -> io::Result<()> {
-        let folders = folders(root);
+    fn write(root: &Root, directory: &Directory, states: &States) -> io::Result<()> {
         let path = path(root);
         fs::create_dir_all(root.index())?;
         let beside = path.with_extension(format!("{}.new", std::process::id()));
-        let written = fill(root, directory, &folders, &beside).and_then(|()| fs::rename(&beside, &path));
+        let _ = fs::remove_file(&beside);
+        let written = fill(directory, states, &beside).and_then(|()| fs::rename(&beside, &path));
         if written.is_err() {
             // Best effort: what matters is the first error.
             let _ = fs::remove_file(&beside);
@@ -60,8 +61,10 @@ impl Compiled {
     /// All records, read once.
     pub fn whole(&self) -> &Directory {
         self.whole.get_or_init(|| {
-            let directory = Directory::load(&self.root, self.machine.clone());
-            if let Err(error) = Compiled::write(&self.root, &directory) {
+            // The states from before the records are read: what changes meanwhile makes the table out of date, not wrong.
+            let states = States::of(&self.root);
+            let directory = Directory::load(&self.root, self.machine.clone(), None);
+            if let Err(error) = Compiled::write(&self.root, &directory, &states) {
                 tracing::debug!(event = "no-table", error = %error, doing = "writing the compiled table of domains");
             }
             directory
@@ -73,7 +76,7 @@ impl Compiled {
         let Some(table) = self.table.as_ref().filter(|_| self.whole.get().is_none()) else { return Found::Unsure };
         match get(table, key) {
             Some(name) => match text(name).and_then(|name| name.parse::<Domain>().ok()) {
-                Some(name) if self.has_record_of(table, &name) => Found::Domain(Arc::new(VirtualDomain::load(&self.root, name))),
+                Some(name) if self.has_record_of(table, &name) => Found::Domain(Arc::new(VirtualDomain::load(&self.root, name, None))),
                 _ => Found::Unsure,
             },
             None if self.is_current(table) => Found::Nothing,
@@ -130,13 +133,14 @@ impl Names for Compiled {
     }
 }
 
-fn fill(root: &Root, directory: &Directory, folders: &[u8], beside: &Path) -> io::Result<()> {
-    let mut table = cdb2::CDBMake::new(File::create(beside)?)?;
-    table.add(FOLDERS, folders)?;
+fn fill(directory: &Directory, states: &States, beside: &Path) -> io::Result<()> {
+    // The folder is the service's, and this may be root: nothing that lies there already is written to.
+    let mut table = cdb2::CDBMake::new(File::options().read(true).write(true).create_new(true).open(beside)?)?;
+    table.add(FOLDERS, &states.folders)?;
     let mut names = String::new();
     for domain in directory.domains() {
         let name = domain.name.as_str();
-        table.add(&key(RECORD, name), &state(&root.record(&domain.name)))?;
+        table.add(&key(RECORD, name), states.records.get(&domain.name).map_or(&[][..], Vec::as_slice))?;
         for name_of_it in std::iter::once(&domain.name).chain(&domain.record.alias) {
             // Where two domains claim a name, the directory has decided.
             if directory.by_name(name_of_it).is_some_and(|owner| owner.name == domain.name) {
@@ -151,6 +155,21 @@ fn fill(root: &Root, directory: &Directory, folders: &[u8], beside: &Path) -> io
     }
     table.add(NAMES, names.as_bytes())?;
     table.finish()
+}
+
+/// The states of everything that a table depends on.
+struct States {
+    folders: Vec<u8>,
+    records: HashMap<Domain, Vec<u8>>,
+}
+
+impl States {
+    fn of(root: &Root) -> States {
+        let folders = folders(root);
+        let names = defined(root).unwrap_or_default();
+        let records = names.into_iter().map(|name| (name.clone(), state(&root.record(&name)))).collect();
+        States { folders, records }
+    }
 }
 
 fn path(root: &Root) -> PathBuf {

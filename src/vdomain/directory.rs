@@ -11,7 +11,7 @@ use super::identify::Names;
 use super::{Account, Users};
 use crate::address::{Domain, User};
 use crate::config::{AddressKind, DomainRecord, Fault, Machine, Owned, Root};
-use crate::os::Actor;
+use crate::os::{Actor, privilege};
 
 /// The domains, immutable: a reload makes a new one.
 #[derive(Debug)]
@@ -78,11 +78,12 @@ impl VirtualDomain {
 }
 
 impl Directory {
-    /// Reads all records below `root`. A record that does not parse stops its own domain only.
-    pub fn load(root: &Root, machine: Arc<Machine>) -> Directory {
+    /// Reads all records below `root`. A record that does not parse stops its own domain only; the addresses and names that it had in
+    /// the directory `before` stay its own, so that its connections do not become the main domain's.
+    pub fn load(root: &Root, machine: Arc<Machine>, before: Option<&dyn Names>) -> Directory {
         let mut directory = Directory::empty(root, machine);
         match defined(root) {
-            Ok(names) => names.into_iter().for_each(|name| directory.add(VirtualDomain::load(root, name))),
+            Ok(names) => names.into_iter().for_each(|name| directory.add(VirtualDomain::load(root, name, before))),
             Err(error) => directory.faults.push(Fault::unreadable(&root.etc(), &error)),
         }
         directory
@@ -183,16 +184,28 @@ impl Names for Directory {
 
 impl VirtualDomain {
     /// Reads the record of `name`; a domain that only has `passwd.DOMAIN` is one of a linuxconf tree, with every default.
-    pub fn load(root: &Root, name: Domain) -> VirtualDomain {
+    pub fn load(root: &Root, name: Domain, before: Option<&dyn Names>) -> VirtualDomain {
         let file = root.record(&name);
-        match std::fs::read_to_string(&file) {
+        let (salvaged, fault) = match privilege::read_to_string(&file) {
             Ok(text) => match DomainRecord::parse(&text, &file) {
-                Ok(record) => VirtualDomain::of(root, name, record, None),
-                Err(fault) => VirtualDomain::of(root, name, DomainRecord::salvage(&text), Some(fault)),
+                Ok(record) => return VirtualDomain::of(root, name, record, None),
+                Err(fault) => (DomainRecord::salvage(&text), fault),
             },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => VirtualDomain::of(root, name, DomainRecord::default(), None),
-            Err(error) => VirtualDomain::of(root, name, DomainRecord::default(), Some(Fault::unreadable(&file, &error))),
-        }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return VirtualDomain::of(root, name, DomainRecord::default(), None);
+            }
+            Err(error) => (DomainRecord::default(), Fault::unreadable(&file, &error)),
+        };
+        let known = before.and_then(|before| before.by_name(&name)).filter(|known| known.name == name);
+        let kept = match known {
+            Some(known) => DomainRecord {
+                ip: union(salvaged.ip, &known.record.ip),
+                alias: union(salvaged.alias, &known.record.alias),
+                ..DomainRecord::default()
+            },
+            None => salvaged,
+        };
+        VirtualDomain::of(root, name, kept, Some(fault))
     }
 
     fn of(root: &Root, name: Domain, record: DomainRecord, broken: Option<Fault>) -> VirtualDomain {
@@ -215,6 +228,12 @@ impl VirtualDomain {
             realm: Realm { users: Users::of(root.system_passwd(), root.system_shadow()), spool: root.system_mail() },
         }
     }
+}
+
+fn union<T: Clone + PartialEq>(mut some: Vec<T>, more: &[T]) -> Vec<T> {
+    let further: Vec<T> = more.iter().filter(|one| !some.contains(one)).cloned().collect();
+    some.extend(further);
+    some
 }
 
 /// The names of all domains that have a record or a passwd file.

@@ -220,12 +220,17 @@ fn of_login(names: &dyn Names, login: &Login, evidence: &Evidence<'_>, steps: &m
         // Never stripped and tried again: the same user name may be somebody else's (behaviour.md trap 10).
         None => return (Whose::Refused(Refusal::UnknownDomain(named.clone())), Why::Login),
     };
-    match of_connection(names, evidence, &mut Vec::new()).0 {
+    (unless_strict(names, evidence, whose, steps), Why::Login)
+}
+
+/// `strict_ip`: on the addresses of such a domain nobody else is served, whatever the login or the server name says.
+fn unless_strict(names: &dyn Names, evidence: &Evidence<'_>, whose: Whose, steps: &mut Vec<Step>) -> Whose {
+    match of_address(names, evidence, &mut Vec::new()).0 {
         Whose::Domain(dialled) if dialled.record.strict_ip && Whose::Domain(dialled.clone()) != whose => {
             steps.push(Step::Strict(dialled.name.clone()));
-            (Whose::Refused(Refusal::Strict(dialled.name.clone())), Why::Login)
+            Whose::Refused(Refusal::Strict(dialled.name.clone()))
         }
-        _ => (whose, Why::Login),
+        _ => whose,
     }
 }
 
@@ -234,9 +239,13 @@ fn of_connection(names: &dyn Names, evidence: &Evidence<'_>, steps: &mut Vec<Ste
         let found = of_name(names, sni);
         steps.push(Step::Sni(sni.to_owned(), found.as_ref().map(|domain| domain.name.clone())));
         if let Some(domain) = found {
-            return (Whose::Domain(domain), Why::Sni);
+            return (unless_strict(names, evidence, Whose::Domain(domain), steps), Why::Sni);
         }
     }
+    of_address(names, evidence, steps)
+}
+
+fn of_address(names: &dyn Names, evidence: &Evidence<'_>, steps: &mut Vec<Step>) -> (Whose, Why) {
     let local = evidence.local.to_canonical();
     let listed = names.by_address(local);
     steps.push(Step::IpTable(local, listed.as_ref().map(|domain| domain.name.clone())));
@@ -355,6 +364,9 @@ mod tests {
     #[test]
     fn a_strict_domain_refuses_others_on_its_addresses_and_nowhere_else() {
         assert!(decide("192.0.2.3", NamesOf::Off, None, Some("joe@va.foo.com")).0.contains("Strict"));
+        assert!(decide("192.0.2.3", NamesOf::Off, Some("mail.va.foo.com"), Some("joe@va.foo.com")).0.contains("Strict"));
+        assert!(decide("192.0.2.3", NamesOf::Off, Some("mail.va.foo.com"), Some("joe")).0.contains("Strict"));
+        assert_eq!(decide("192.0.2.3", NamesOf::Off, Some("mail.vb.foo.com"), Some("joe")), is("vb.foo.com", Why::Sni));
         assert_eq!(decide("192.0.2.3", NamesOf::Off, None, Some("joe@vb.foo.com")), is("vb.foo.com", Why::Login));
         assert_eq!(decide("192.0.2.2", NamesOf::Off, None, Some("joe@vb.foo.com")), is("vb.foo.com", Why::Login));
     }

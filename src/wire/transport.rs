@@ -163,8 +163,9 @@ impl Transport {
     }
 }
 
-/// Sends `said` and `range` of `file` with as few packets as that takes.
-pub(super) async fn send_with_file(tcp: &TcpStream, mut said: &[u8], file: &Arc<File>, range: Range<u64>) -> io::Result<()> {
+/// Sends `said` and `range` of `file` with as few packets as that takes; returns how many octets that were.
+pub(super) async fn send_with_file(tcp: &TcpStream, mut said: &[u8], file: &Arc<File>, range: Range<u64>) -> io::Result<u64> {
+    let total = said.len() as u64 + (range.end - range.start);
     while !said.is_empty() {
         let sent = tcp.async_io(Interest::WRITABLE, || Ok(rustix::net::send(tcp, said, SendFlags::MORE | SendFlags::NOSIGNAL)?));
         said = &said[progress(sent).await?..];
@@ -178,11 +179,12 @@ pub(super) async fn send_with_file(tcp: &TcpStream, mut said: &[u8], file: &Arc<
             Ok(rustix::fs::sendfile(tcp, &**file, Some(&mut from), count)?)
         });
         match progress(sent).await? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            // Not the client's end: no kind of error that would look like it.
+            0 => return Err(io::Error::other("the file was cut short while it was being sent")),
             sent => at += sent as u64,
         }
     }
-    Ok(())
+    Ok(total)
 }
 
 /// sendfile(2) waits for the disk. Octets that are not in memory are brought there first, where waiting holds up nobody.
