@@ -40,6 +40,13 @@ impl Pop {
         if answer.starts_with("+OK") { Ok(pop) } else { Err(answer) }
     }
 
+    /// Says QUIT, and waits for the end: then the maildrop is free for the next session.
+    pub fn quit(mut self) {
+        let answer = self.say("QUIT");
+        assert!(answer.starts_with("+OK"), "{answer}");
+        assert_eq!(self.rest(), "", "the connection ends after QUIT");
+    }
+
     /// The next line, without its end; empty where the connection has ended.
     pub fn line(&mut self) -> String {
         String::from_utf8_lossy(&self.octets()).trim_end_matches("\r\n").to_owned()

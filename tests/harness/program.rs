@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
@@ -21,9 +21,20 @@ pub struct Program {
 impl Program {
     /// Starts `command`, its output and its errors going to a file that [`Program::log`] reads.
     pub fn start(command: &mut Command) -> Program {
+        Program::spawn(command.stdin(Stdio::null()))
+    }
+
+    /// As [`Program::start`], with what it will be told.
+    pub fn start_talking(command: &mut Command) -> (Program, ChildStdin) {
+        let mut program = Program::spawn(command.stdin(Stdio::piped()));
+        let told = program.child.stdin.take().expect("it was asked for");
+        (program, told)
+    }
+
+    fn spawn(command: &mut Command) -> Program {
         let log = tempfile::tempfile().expect("temporary folder is writable");
         let name = format!("{command:?}");
-        command.stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap()).stdin(Stdio::null()).process_group(0);
+        command.stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap()).process_group(0);
         let child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         Program { name, child, log, ended: None }
     }
