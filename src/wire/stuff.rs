@@ -1,8 +1,6 @@
 //! From a message's octets to a reply of many lines: line ends become CRLF, and a dot at the beginning of a line is doubled
 //! (RFC 1939 §3). Pure.
 
-use memchr::memchr;
-
 /// Turns stored octets, in whatever pieces they come, into the octets of the wire.
 #[derive(Debug, Clone, Copy)]
 pub struct Stuffer {
@@ -28,23 +26,33 @@ impl Default for Stuffer {
 
 impl Stuffer {
     /// Appends the wire's form of `piece` to `out`.
-    pub fn push(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
+    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let (Some(&first), Some(&last)) = (piece.first(), piece.last()) else { return };
         out.reserve(piece.len() + piece.len() / 16 + 2);
-        while let Some(&first) = piece.first() {
-            if self.last == Last::LineEnd && first == b'.' {
-                out.push(b'.');
-            }
-            let Some(at) = memchr(b'\n', piece) else {
-                out.extend_from_slice(piece);
-                self.last = if piece.ends_with(b"\r") { Last::Cr } else { Last::Other };
-                return;
-            };
-            let has_cr = if at == 0 { self.last == Last::Cr } else { piece[at - 1] == b'\r' };
-            out.extend_from_slice(&piece[..at]);
-            out.extend_from_slice(if has_cr { b"\n" } else { b"\r\n" });
-            self.last = Last::LineEnd;
-            piece = &piece[at + 1..];
+        if self.last == Last::LineEnd && first == b'.' {
+            out.push(b'.');
         }
+        // Lines that need neither CR nor dot are copied together with their neighbours.
+        let mut from = 0;
+        for at in memchr::memchr_iter(b'\n', piece) {
+            let has_cr = if at == 0 { self.last == Last::Cr } else { piece[at - 1] == b'\r' };
+            if !has_cr {
+                out.extend_from_slice(&piece[from..at]);
+                out.extend_from_slice(b"\r\n");
+                from = at + 1;
+            }
+            if piece.get(at + 1) == Some(&b'.') {
+                out.extend_from_slice(&piece[from..=at]);
+                out.push(b'.');
+                from = at + 1;
+            }
+        }
+        out.extend_from_slice(&piece[from..]);
+        self.last = match last {
+            b'\n' => Last::LineEnd,
+            b'\r' => Last::Cr,
+            _ => Last::Other,
+        };
     }
 
     /// Ends the last line if it has no end, and says that the reply is complete.
