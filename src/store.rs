@@ -146,7 +146,8 @@ pub trait Folder: Send {
     /// MD5 of message `at` with its line ends as LF.
     fn digest(&mut self, at: usize) -> impl Future<Output = Result<[u8; 16], Trouble>> + Send;
 
-    /// Expunges and flags; durable on return. What is already gone is no error. The snapshot stays as it was:
+    /// Expunges and flags; durable on return. Messages that are already gone are no error; a mailbox that is gone as a whole
+    /// is [`Trouble::Gone`], for it may have been moved. The snapshot stays as it was:
     /// expunged messages can't be read any more.
     fn apply(&mut self, changes: &Changes) -> impl Future<Output = Result<(), Trouble>> + Send;
 }
