@@ -52,7 +52,7 @@ impl Admin {
         self.write(&self.root.record(&new.name), &record(new), 0o644)
     }
 
-    fn make_user_files(&self, domain: &Domain) -> anyhow::Result<()> {
+    pub(super) fn make_user_files(&self, domain: &Domain) -> anyhow::Result<()> {
         for (path, mode) in [(self.root.passwd(domain), 0o644), (self.root.aliases(domain), 0o644), (self.root.shadow(domain), 0o640)] {
             if path.exists() {
                 continue;
