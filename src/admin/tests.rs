@@ -119,6 +119,24 @@ fn kept_mail_is_for_the_next_account_of_that_name() {
     assert_eq!(owner_and_mode(&spool), (second, 0o600));
     assert_eq!(owner_and_mode(&tree.at("vhome/va.test/home/joe")), (second, 0o700));
     assert_eq!(fs::read_to_string(&spool).unwrap(), "mail");
+    // And with the domain.
+    tree.admin().remove_domain(&va(), Remains::Kept).unwrap();
+    tree.admin().add_domain(&new_domain(Owned::User)).unwrap();
+    let third = tree.add("joe@va.test").unwrap();
+    assert!(third > second, "uids are not given twice");
+    assert_eq!(owner_and_mode(&spool), (third, 0o600));
+}
+
+#[test]
+fn what_others_make_for_a_purged_account_goes_with_it() {
+    let tree = Tree::new(Owned::Vmail);
+    tree.add("joe@va.test").unwrap();
+    fs::create_dir_all(tree.at("var/lib/vmail/redo/va.test")).unwrap();
+    fs::write(tree.at("var/lib/vmail/redo/va.test/.joe.aside.1"), "mail").unwrap();
+    tree.admin().remove_domain(&va(), Remains::Purged).unwrap();
+    for gone in ["var/lib/vmail/redo/va.test", "var/spool/vmail/va.test", "vhome/va.test", "etc/vmail/shadow.va.test"] {
+        assert!(!tree.exists(gone), "{gone}");
+    }
 }
 
 #[test]
@@ -135,3 +153,41 @@ fn hashes_are_for_the_service_also_where_the_file_was_missing() {
     }
 }
 
+#[test]
+fn an_interrupted_renaming_can_be_repeated() {
+    let (vb, vc): (Domain, Domain) = ("vb.test".parse().unwrap(), "vc.test".parse().unwrap());
+    let count = Tree::new(Owned::Vmail).admin().places(&va()).len();
+    for done in 0..count {
+        let tree = Tree::new(Owned::Vmail);
+        tree.add("joe@va.test").unwrap();
+        let admin = tree.admin();
+        for (from, to) in std::iter::zip(admin.places(&va()), admin.places(&vb)).take(done) {
+            folders::move_if_there(&from, &to).unwrap();
+        }
+        drop(admin);
+        tree.admin().rename_domain(&va(), &vb).unwrap_or_else(|error| panic!("after {done}: {error:#}"));
+        assert!(tree.admin().places(&va()).iter().all(|place| !folders::is_there(place)));
+        assert!(tree.exists("var/spool/vmail/vb.test/joe") && tree.exists("etc/vmail/passwd.vb.test"));
+        tree.admin().add_domain(&NewDomain { name: vc.clone(), ..new_domain(Owned::Vmail) }).unwrap();
+        assert!(tree.admin().rename_domain(&vb, &vc).is_err(), "another domain is in the way");
+        assert!(tree.exists("etc/vmail/domains/vb.test.toml"));
+    }
+}
+
+#[test]
+fn a_domain_is_never_without_its_record() {
+    let tree = Tree::new(Owned::Vmail);
+    // Where the folder of all indexes should be: the removal stops half-way.
+    fs::create_dir_all(tree.at("var/lib/vmail")).unwrap();
+    fs::write(tree.at("var/lib/vmail/index"), "").unwrap();
+    assert!(tree.admin().remove_domain(&va(), Remains::Kept).is_err());
+    assert!(tree.exists("etc/vmail/domains/va.test.toml") && !tree.exists("etc/vmail/shadow.va.test"));
+    fs::remove_file(tree.at("var/lib/vmail/index")).unwrap();
+    tree.admin().remove_domain(&va(), Remains::Kept).unwrap();
+    assert!(!tree.exists("etc/vmail/domains/va.test.toml") && !tree.exists("etc/vmail/passwd.va.test"));
+
+    let obstacle = tree.at(&format!("etc/vmail/.passwd.va.test.{}.new", std::process::id()));
+    fs::create_dir(&obstacle).unwrap();
+    assert!(tree.admin().add_domain(&new_domain(Owned::Vmail)).is_err());
+    assert!(tree.exists("etc/vmail/domains/va.test.toml") && !tree.exists("etc/vmail/passwd.va.test"));
+}
