@@ -1,5 +1,6 @@
 //! The deeds of operators: what `vmail domain` and `vmail user` do, and later the web pages.
 
+mod claims;
 mod domain;
 mod folders;
 mod lines;

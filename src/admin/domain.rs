@@ -1,5 +1,6 @@
 //! `vmail domain ...`.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use super::folders::{is_there, move_if_there, remove_if_there};
 use super::{Admin, Remains};
 use crate::address::{Domain, Owner};
 use crate::config::{DomainRecord, Owned};
+use crate::store::Claim;
 use crate::vdomain::{Names, VirtualDomain};
 
 /// A domain to be.
@@ -95,7 +97,7 @@ impl Admin {
 
     /// Gives a domain another name; the old one is forgotten, unless it is made an alias. What was interrupted can be repeated.
     pub fn rename_domain(&self, old: &Domain, new: &Domain) -> anyhow::Result<()> {
-        ensure!(self.directory.get(old).is_some(), "{old}: no such domain");
+        let known = self.directory.get(old).with_context(|| format!("{old}: no such domain"))?;
         let moves: Vec<_> = std::iter::zip(self.places(old), self.places(new)).collect();
         // A domain of that name is either in the way by what it has, or what an interrupted renaming has made.
         if self.directory.get(new).is_none() || !moves.iter().any(|(from, to)| !is_there(from) && is_there(to)) {
@@ -104,8 +106,20 @@ impl Admin {
         if let Some((_, taken)) = moves.iter().find(|(from, to)| is_there(from) && is_there(to)) {
             bail!("{}: is in the way", taken.display());
         }
+        let _claims = self.claim_all(known)?;
         self.rename_homes(old, new)?;
         moves.iter().try_for_each(|(from, to)| move_if_there(from, to))
+    }
+
+    /// Claims the maildrops of all users of a domain.
+    fn claim_all(&self, domain: &VirtualDomain) -> anyhow::Result<Vec<Claim>> {
+        match domain.realm.users.passwd() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => {
+                let passwd = read.with_context(|| format!("{}: can't be read", domain.realm.users.passwd_path().display()))?;
+                self.claim(domain, passwd.iter().map(|(user, _)| user))
+            }
+        }
     }
 
     /// passwd.DOMAIN names the homes with the domain's name in them.
@@ -119,6 +133,7 @@ impl Admin {
     /// Forgets a domain; its mail stays where it is unless it is to be purged. What was interrupted can be repeated.
     pub fn remove_domain(&self, name: &Domain, remains: Remains) -> anyhow::Result<()> {
         let known = self.directory.get(name).with_context(|| format!("{name}: no such domain"))?;
+        let _claims = self.claim_all(known)?;
         // The uids are never given to anybody else: the mail that stays belongs to them.
         self.remember_uids()?;
         // The hashes first: nobody is let in any more while the rest goes.

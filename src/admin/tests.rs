@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::address::{Domain, Owner};
 use crate::config::Owned;
+use crate::os::Actor;
+use crate::store::{Places, Store};
 use crate::vdomain::password::Secret;
 
 struct Tree(tempfile::TempDir);
@@ -33,6 +35,12 @@ impl Tree {
     fn add(&self, owner: &str) -> anyhow::Result<u32> {
         let secret = Secret::new(b"secret".to_vec()).unwrap();
         self.admin().add_user(&NewUser { owner: owner.parse().unwrap(), full_name: String::new(), secret })
+    }
+
+    /// What the running service has.
+    fn store(&self) -> Store {
+        let root = Root::new(self.0.path());
+        Store::new(Places::below(&root, &Machine::load(&root).unwrap()))
     }
 
     fn exists(&self, path: &str) -> bool {
@@ -125,6 +133,55 @@ fn kept_mail_is_for_the_next_account_of_that_name() {
     let third = tree.add("joe@va.test").unwrap();
     assert!(third > second, "uids are not given twice");
     assert_eq!(owner_and_mode(&spool), (third, 0o600));
+}
+
+#[test]
+fn nothing_is_moved_under_a_session() {
+    let tree = Tree::new(Owned::Vmail);
+    tree.add("joe@va.test").unwrap();
+    let admin = tree.admin();
+    assert!(admin.claim(admin.directory().get(&va()).unwrap(), []).unwrap().is_empty(), "makes the folder of the locks");
+    let store = tree.store();
+    let service = admin.service().map_or(Actor::Service, |(uid, gid)| Actor::User { uid, gid });
+    let session = service.run(|| Ok(store.claim(&joe()))).unwrap().unwrap();
+    let (new, vb) = ("ann".parse().unwrap(), "vb.test".parse().unwrap());
+    for refused in [
+        admin.rename_user(&joe(), &new),
+        admin.remove_user(&joe(), Remains::Kept),
+        admin.remove_user(&joe(), Remains::Purged),
+        admin.rename_domain(&va(), &vb),
+        admin.remove_domain(&va(), Remains::Purged),
+    ] {
+        assert_eq!(refused.unwrap_err().to_string(), "joe@va.test is logged in; try again");
+    }
+    assert!(tree.exists("var/spool/vmail/va.test/joe") && tree.exists("etc/vmail/domains/va.test.toml"));
+    drop(session);
+    admin.rename_user(&joe(), &new).unwrap();
+    assert!(tree.exists("var/spool/vmail/va.test/ann"));
+}
+
+#[test]
+fn an_interrupted_update_is_finished_before_anything_moves() {
+    let tree = Tree::new(Owned::Vmail);
+    tree.add("joe@va.test").unwrap();
+    // One that is not whole was never acted upon: to finish it is to take it away.
+    let pending = || {
+        fs::create_dir_all(tree.at("var/lib/vmail/redo/va.test")).unwrap();
+        fs::write(tree.at("var/lib/vmail/redo/va.test/joe"), "half").unwrap();
+        if let Some((uid, gid)) = tree.admin().service() {
+            for path in ["", "/va.test", "/va.test/joe"] {
+                chown(tree.at(&format!("var/lib/vmail/redo{path}")), Some(uid), Some(gid)).unwrap();
+            }
+        }
+    };
+    pending();
+    tree.admin().rename_user(&joe(), &"ann".parse().unwrap()).unwrap();
+    assert!(!tree.exists("var/lib/vmail/redo/va.test/joe") && !tree.exists("var/lib/vmail/redo/va.test/ann"));
+    tree.admin().rename_user(&"ann@va.test".parse().unwrap(), joe().user()).unwrap();
+    pending();
+    tree.admin().rename_domain(&va(), &"vb.test".parse().unwrap()).unwrap();
+    assert!(tree.exists("var/lib/vmail/redo/vb.test") && !tree.exists("var/lib/vmail/redo/vb.test/joe"));
+    assert!(!tree.exists("var/lib/vmail/redo/va.test"));
 }
 
 #[test]

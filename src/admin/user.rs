@@ -79,6 +79,7 @@ impl Admin {
     pub fn rename_user(&self, owner: &Owner, new: &User) -> anyhow::Result<()> {
         let to = Owner::new(owner.domain().clone(), new.clone());
         self.must_exist(owner)?;
+        let _claims = self.claim(self.domain(owner)?, [owner.user()])?;
         let (mut passwd, mut shadow) = (self.passwd(owner)?, self.shadow(owner)?);
         ensure!(passwd.fields(new.as_str()).is_none(), "{to}: is already there");
         let moves: Vec<_> = std::iter::zip(self.places_of(owner), self.places_of(&to)).collect();
@@ -107,6 +108,7 @@ impl Admin {
     pub fn remove_user(&self, owner: &Owner, remains: Remains) -> anyhow::Result<()> {
         self.must_exist(owner)?;
         let domain = self.domain(owner)?;
+        let _claims = self.claim(domain, [owner.user()])?;
         let (mut passwd, mut shadow) = (self.passwd(owner)?, self.shadow(owner)?);
         let uid = passwd.fields(owner.user().as_str()).and_then(|fields| fields.get(2)?.parse().ok());
         // The uid is never given to anybody else: the mail that stays belongs to it.
