@@ -79,8 +79,9 @@ impl FromStr for User {
         if name.is_empty() || name.len() > 64 {
             return refuse("must have 1 to 64 octets");
         }
-        if name.starts_with(['.', '-']) {
-            return refuse("must not begin with a dot or a hyphen");
+        // A line of passwd.DOMAIN that begins with # is a comment.
+        if name.starts_with(['.', '-', '#']) {
+            return refuse("must not begin with a dot, a hyphen or #");
         }
         if let Some(odd) = name.chars().find(|&letter| !is_name_letter(letter)) {
             return Err(Malformed::new("user name", text, format!("must not contain {odd:?}")));
@@ -243,6 +244,7 @@ mod tests {
             "joe.auto",
             "joe.vacation",
             ".hidden",
+            "#joe",
             "a b",
             "a@b",
         ] {

@@ -1,5 +1,6 @@
 //! The deeds of operators: what `vmail domain` and `vmail user` do, and later the web pages.
 
+mod claims;
 mod domain;
 mod folders;
 mod lines;
@@ -9,6 +10,7 @@ pub use domain::{DomainChange, NewDomain};
 pub use user::{NewUser, Remains};
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,9 +34,15 @@ impl Admin {
     /// The tree can't be written, or `vmail.toml` is wrong.
     pub fn lock(root: Root) -> anyhow::Result<Admin> {
         let folder = root.domains();
-        std::fs::create_dir_all(&folder).with_context(|| format!("{}: can't be made", folder.display()))?;
+        crate::os::place::make_folders(&folder).with_context(|| format!("{}: can't be made", folder.display()))?;
         let path = root.etc().join(".lock");
-        let lock = File::options().create(true).append(true).open(&path).with_context(|| format!("{}: can't be opened", path.display()))?;
+        // Whoever may open it may lock administrators out.
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("{}: can't be opened", path.display()))?;
         lock.lock().with_context(|| format!("{}: can't be locked", path.display()))?;
         let machine = Arc::new(Machine::load(&root)?);
         let directory = Directory::load(&root, machine.clone(), None);
@@ -46,8 +54,11 @@ impl Admin {
         &self.directory
     }
 
-    /// Replaces a file of the administrator's. A new one gets `mode`, and where `is_secret` the service's group may read it.
+    /// Replaces a file of the administrator's. A new one gets `mode`.
     fn write(&self, path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
         crate::os::atomic::replace(path, text.as_bytes(), mode).with_context(|| format!("{}: can't be written", path.display()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::address::Owner;
+use crate::config::{self, Machine as Settings, Root};
 use crate::os::Actor;
 use claim::Claims;
 use disk::{Disk, Machine};
@@ -38,6 +39,18 @@ pub struct Places {
     pub run: PathBuf,
     /// How spools are locked, in this order.
     pub locks: Vec<LockKind>,
+}
+
+impl Places {
+    /// Those of the machine whose files are below `root`.
+    pub fn below(root: &Root, machine: &Settings) -> Places {
+        let lock = |kind: &config::LockKind| match kind {
+            config::LockKind::Dotlock => LockKind::Dotlock,
+            config::LockKind::Fcntl => LockKind::Fcntl,
+            config::LockKind::Flock => LockKind::Flock,
+        };
+        Places { index: root.index(), redo: root.redo(), run: root.run(), locks: machine.mbox.locks.iter().map(lock).collect() }
+    }
 }
 
 /// A way in which programs agree on who may change an mbox.
@@ -108,6 +121,14 @@ impl Store {
     pub fn claim(&self, owner: &Owner) -> Result<Claim, Trouble> {
         Claim::take(&self.0, owner)
     }
+
+    /// Finishes what a crash interrupted in the mail of `account`, if anything, under the locks. Blocks.
+    ///
+    /// # Errors
+    /// The maildrop can't be locked or written.
+    pub fn finish(&self, account: &Account) -> Result<(), Trouble> {
+        mbox::finish(&self.0, account)
+    }
 }
 
 /// One account's mail.
@@ -146,7 +167,8 @@ pub trait Folder: Send {
     /// MD5 of message `at` with its line ends as LF.
     fn digest(&mut self, at: usize) -> impl Future<Output = Result<[u8; 16], Trouble>> + Send;
 
-    /// Expunges and flags; durable on return. What is already gone is no error. The snapshot stays as it was:
+    /// Expunges and flags; durable on return. Messages that are already gone are no error; a mailbox that is gone as a whole
+    /// is [`Trouble::Gone`], for it may have been moved. The snapshot stays as it was:
     /// expunged messages can't be read any more.
     fn apply(&mut self, changes: &Changes) -> impl Future<Output = Result<(), Trouble>> + Send;
 }

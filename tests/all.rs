@@ -1,5 +1,6 @@
 //! All integration tests, one binary.
 
+mod admin;
 mod architecture;
 mod daemon;
 mod harness;

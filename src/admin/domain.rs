@@ -1,16 +1,18 @@
 //! `vmail domain ...`.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use toml_edit::{DocumentMut, value};
 
-use super::folders::{move_if_there, remove_if_there};
+use super::folders::{is_there, move_if_there, remove_if_there};
 use super::{Admin, Remains};
-use crate::address::Domain;
+use crate::address::{Domain, Owner};
 use crate::config::{DomainRecord, Owned};
-use crate::vdomain::Names;
+use crate::store::Claim;
+use crate::vdomain::{Names, VirtualDomain};
 
 /// A domain to be.
 #[derive(Debug, Clone)]
@@ -47,12 +49,12 @@ impl Admin {
             }
         }
         self.make_domain_folders(&new.name, new.owner)?;
-        self.make_user_files(&new.name)?;
-        // The record last: it is what makes the domain be.
-        self.write(&self.root.record(&new.name), &record(new), 0o644)
+        // The record before passwd.DOMAIN, which alone would make a domain with defaults of linuxconf's (owner = "user").
+        self.write(&self.root.record(&new.name), &record(new), 0o644)?;
+        self.make_user_files(&new.name)
     }
 
-    fn make_user_files(&self, domain: &Domain) -> anyhow::Result<()> {
+    pub(super) fn make_user_files(&self, domain: &Domain) -> anyhow::Result<()> {
         for (path, mode) in [(self.root.passwd(domain), 0o644), (self.root.aliases(domain), 0o644), (self.root.shadow(domain), 0o640)] {
             if path.exists() {
                 continue;
@@ -93,17 +95,31 @@ impl Admin {
         self.write(&path, &document.to_string(), 0o644)
     }
 
-    /// Gives a domain another name; the old one is forgotten, unless it is made an alias.
+    /// Gives a domain another name; the old one is forgotten, unless it is made an alias. What was interrupted can be repeated.
     pub fn rename_domain(&self, old: &Domain, new: &Domain) -> anyhow::Result<()> {
-        ensure!(self.directory.get(old).is_some(), "{old}: no such domain");
-        self.must_be_free(new)?;
-        let taken = self.places(new).into_iter().find(|place| place.exists());
-        if let Some(place) = taken {
-            bail!("{}: is in the way", place.display());
+        let known = self.directory.get(old).with_context(|| format!("{old}: no such domain"))?;
+        let moves: Vec<_> = std::iter::zip(self.places(old), self.places(new)).collect();
+        // A domain of that name is either in the way by what it has, or what an interrupted renaming has made.
+        if self.directory.get(new).is_none() || !moves.iter().any(|(from, to)| !is_there(from) && is_there(to)) {
+            self.must_be_free(new)?;
         }
+        if let Some((_, taken)) = moves.iter().find(|(from, to)| is_there(from) && is_there(to)) {
+            bail!("{}: is in the way", taken.display());
+        }
+        let _claims = self.claim_all(known)?;
         self.rename_homes(old, new)?;
-        // The record last, so that an interrupted renaming can be repeated.
-        self.places(old).iter().zip(self.places(new)).try_for_each(|(from, to)| move_if_there(from, &to))
+        moves.iter().try_for_each(|(from, to)| move_if_there(from, to))
+    }
+
+    /// Claims the maildrops of all users of a domain.
+    fn claim_all(&self, domain: &VirtualDomain) -> anyhow::Result<Vec<Claim>> {
+        match domain.realm.users.passwd() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => {
+                let passwd = read.with_context(|| format!("{}: can't be read", domain.realm.users.passwd_path().display()))?;
+                self.claim(domain, passwd.iter().map(|(user, _)| user))
+            }
+        }
     }
 
     /// passwd.DOMAIN names the homes with the domain's name in them.
@@ -114,21 +130,32 @@ impl Admin {
         if renamed == text { Ok(()) } else { self.write(&path, &renamed, 0o644) }
     }
 
-    /// Forgets a domain; its mail stays where it is unless it is to be purged.
+    /// Forgets a domain; its mail stays where it is unless it is to be purged. What was interrupted can be repeated.
     pub fn remove_domain(&self, name: &Domain, remains: Remains) -> anyhow::Result<()> {
-        ensure!(self.directory.get(name).is_some(), "{name}: no such domain");
-        // The record first: nobody is served any more while the rest goes.
-        let [record, passwd, shadow, aliases] =
-            [self.root.record(name), self.root.passwd(name), self.root.shadow(name), self.root.aliases(name)];
-        [record, passwd, shadow, aliases].iter().try_for_each(|path| remove_if_there(path))?;
+        let known = self.directory.get(name).with_context(|| format!("{name}: no such domain"))?;
+        let _claims = self.claim_all(known)?;
+        // The uids are never given to anybody else: the mail that stays belongs to them.
+        self.remember_uids()?;
+        // The hashes first: nobody is let in any more while the rest goes.
+        [self.root.shadow(name), self.root.aliases(name)].iter().try_for_each(|path| remove_if_there(path))?;
         remove_if_there(&self.root.index().join(name.as_str()))?;
         match remains {
-            Remains::Kept => Ok(()),
+            Remains::Kept => self.keep_all(known)?,
             Remains::Purged => {
-                remove_if_there(&self.root.spool(name))?;
-                remove_if_there(&self.root.path().join("vhome").join(name.as_str()))
+                let vhome = self.root.path().join("vhome").join(name.as_str());
+                [self.root.spool(name), vhome, self.root.redo().join(name.as_str())].iter().try_for_each(|path| remove_if_there(path))?;
             }
         }
+        // The record last: passwd.DOMAIN alone would be a domain with defaults of linuxconf's (owner = "user").
+        [self.root.passwd(name), self.root.record(name)].iter().try_for_each(|path| remove_if_there(path))
+    }
+
+    fn keep_all(&self, domain: &VirtualDomain) -> anyhow::Result<()> {
+        // Without passwd.DOMAIN there is nobody whose mail it could be.
+        let Ok(passwd) = domain.realm.users.passwd() else { return Ok(()) };
+        passwd
+            .iter()
+            .try_for_each(|(user, account)| self.keep(&Owner::new(domain.name.clone(), user.clone()), domain.record.owner, account.uid))
     }
 
     fn must_be_free(&self, name: &Domain) -> anyhow::Result<()> {
@@ -138,12 +165,13 @@ impl Admin {
         }
     }
 
-    /// Everything that has the domain's name, the record last.
-    fn places(&self, name: &Domain) -> Vec<PathBuf> {
+    /// Everything that has the domain's name, in the order of moving: nobody is let in without shadow.DOMAIN, and where there is a
+    /// record it is there before passwd.DOMAIN, which alone would make a domain with other defaults.
+    pub(super) fn places(&self, name: &Domain) -> Vec<PathBuf> {
         let root = &self.root;
         let vhome = root.path().join("vhome").join(name.as_str());
-        let index = root.index().join(name.as_str());
-        vec![root.spool(name), vhome, index, root.aliases(name), root.shadow(name), root.passwd(name), root.record(name)]
+        let (index, redo) = (root.index().join(name.as_str()), root.redo().join(name.as_str()));
+        vec![root.shadow(name), root.spool(name), vhome, index, redo, root.aliases(name), root.record(name), root.passwd(name)]
     }
 }
 

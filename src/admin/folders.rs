@@ -1,15 +1,15 @@
 //! Making, moving and removing the folders of domains and accounts.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use super::Admin;
 use crate::address::{Domain, Owner};
 use crate::config::Owned;
+use crate::os::place::{Place, make_folders};
 
 impl Admin {
     /// The service user's uid and gid, where there is such a user and we may give files away.
@@ -21,53 +21,96 @@ impl Admin {
         Some((user.uid.as_raw(), user.gid.as_raw()))
     }
 
+    /// Whose files are no strangers': root's, ours and the service's.
+    pub(super) fn known(&self) -> Vec<u32> {
+        let own = rustix::process::geteuid().as_raw();
+        [0, own].into_iter().chain(self.service().map(|(uid, _)| uid)).collect()
+    }
+
     /// The folders of a domain's maildrops and homes.
     pub(super) fn make_domain_folders(&self, domain: &Domain, owned: Owned) -> anyhow::Result<()> {
         let spool = self.root.spool(domain);
         let homes = self.root.path().join("vhome").join(domain.as_str()).join("home");
-        make(&spool, 0o755)?;
-        make(&homes, 0o755)?;
-        match owned {
-            Owned::Vmail => {
-                self.give(&spool, self.service())?;
-                self.give(&homes, self.service())
-            }
-            // As /var/mail is: each owner makes his own lock files, and removes nobody else's.
-            Owned::User => set_mode(&spool, 0o1777),
+        for folder in [&spool, &homes] {
+            let above = folder.parent().unwrap_or(self.root.path());
+            make_folders(above).with_context(|| format!("{}: can't be made", above.display()))?;
+            let made = Place::folder(folder, &self.known()).and_then(|(place, is_new)| {
+                if owned == Owned::Vmail {
+                    give(&place, self.service())?;
+                }
+                match owned {
+                    // As /var/mail is: each owner makes his own lock files, and removes nobody else's.
+                    Owned::User if *folder == spool => place.set_mode(0o1777),
+                    _ if is_new => place.set_mode(0o755),
+                    _ => Ok(()),
+                }
+            });
+            made.map_err(|error| fault(folder, error))?;
         }
+        Ok(())
     }
 
-    /// The home and the empty maildrop of an account.
+    /// The home and the empty maildrop of an account. What [`Admin::keep`] kept becomes this account's: the two themselves, not
+    /// what is in the home, which keeps its owner.
     pub(super) fn make_account_folders(&self, owner: &Owner, home: &Path, owned: Owned, uid: u32, gid: u32) -> anyhow::Result<()> {
         self.make_domain_folders(owner.domain(), owned)?;
         let ids = match owned {
             Owned::Vmail => self.service(),
             Owned::User => rustix::process::geteuid().is_root().then_some((uid, gid)),
         };
-        make(home, 0o700)?;
-        self.give(home, ids)?;
+        let known: Vec<u32> = self.known().into_iter().chain([uid]).collect();
         let maildrop = self.root.spool(owner.domain()).join(owner.user().as_str());
-        match File::options().write(true).create_new(true).mode(0o600).open(&maildrop) {
-            Ok(_) => self.give(&maildrop, ids),
-            // Mail that was kept when an account of that name was removed.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.give(&maildrop, ids),
-            Err(error) => Err(error).with_context(|| format!("{}: can't be made", maildrop.display())),
+        // Given away only when both are there: a uid that nobody gets in the end would make them a stranger's for the next attempt.
+        let (in_home, _) = Place::folder(home, &known).map_err(|error| fault(home, error))?;
+        let in_spool = Place::file(&maildrop, &known).map_err(|error| fault(&maildrop, error))?;
+        give_alone(&in_home, ids, 0o700).map_err(|error| fault(home, error))?;
+        give_alone(&in_spool, ids, 0o600).map_err(|error| fault(&maildrop, error))
+    }
+
+    /// Marks the mail of a removed account of `uid` as kept: an account that gets the name later may have it, though its uid is
+    /// another. What is a stranger's stays a stranger's.
+    pub(super) fn keep(&self, owner: &Owner, owned: Owned, uid: u32) -> anyhow::Result<()> {
+        let ids = match owned {
+            Owned::Vmail => self.service(),
+            Owned::User => rustix::process::geteuid().is_root().then_some((0, 0)),
+        };
+        if ids.is_none() {
+            return Ok(());
         }
-    }
-
-    fn give(&self, path: &Path, ids: Option<(u32, u32)>) -> anyhow::Result<()> {
-        let Some((uid, gid)) = ids else { return Ok(()) };
-        chown(path, Some(uid), Some(gid)).with_context(|| format!("{}: can't be given to uid {uid}", path.display()))
+        let known: Vec<u32> = self.known().into_iter().chain([uid]).collect();
+        let (maildrop, home) = (self.root.spool(owner.domain()).join(owner.user().as_str()), self.root.home(owner));
+        let kept =
+            [(Place::file_that_is_there(&maildrop, &known), &maildrop, 0o600), (Place::folder_that_is_there(&home, &known), &home, 0o700)];
+        for (place, path, mode) in kept {
+            match place.and_then(|place| give_alone(&place, ids, mode)) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
+                outcome => outcome.map_err(|error| fault(path, error))?,
+            }
+        }
+        Ok(())
     }
 }
 
-fn make(folder: &Path, mode: u32) -> anyhow::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(folder).with_context(|| format!("{}: can't be made", folder.display()))?;
-    if mode == 0o755 { Ok(()) } else { set_mode(folder, mode) }
+fn give(place: &Place, ids: Option<(u32, u32)>) -> io::Result<()> {
+    ids.map_or(Ok(()), |(uid, gid)| place.give(uid, gid))
 }
 
-fn set_mode(path: &Path, mode: u32) -> anyhow::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).with_context(|| format!("{}: can't change its mode", path.display()))
+/// Gives it, and shuts it to everybody else.
+fn give_alone(place: &Place, ids: Option<(u32, u32)>, mode: u32) -> io::Result<()> {
+    give(place, ids)?;
+    place.set_mode(mode)
+}
+
+fn fault(path: &Path, error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => anyhow!("{}: {error}", path.display()),
+        _ => anyhow::Error::new(error).context(format!("{}: can't be made or given to its owner", path.display())),
+    }
+}
+
+/// Whether anything has this name, be it a link to nowhere.
+pub(super) fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// Moves what is there; nothing to move is no error.

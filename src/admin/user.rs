@@ -1,11 +1,11 @@
 //! `vmail user ...`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
 use super::Admin;
-use super::folders::{move_if_there, remove_if_there};
+use super::folders::{is_there, move_if_there, remove_if_there};
 use super::lines::Lines;
 use crate::address::{Owner, User};
 use crate::vdomain::VirtualDomain;
@@ -43,6 +43,8 @@ impl Admin {
         let home = self.root.home(owner);
         let home_text = Path::new("/").join(home.strip_prefix(self.root.path()).unwrap_or(&home));
         let hash = hash(domain, &new.secret)?;
+        // A domain of a linuxconf tree may lack some; written below, they would be root's alone.
+        self.make_user_files(owner.domain())?;
         self.make_account_folders(owner, &home, domain.record.owner, uid, uid)?;
         let name = owner.user().to_string();
         // shadow first: a user without a line there is refused, so that there is no moment with an account half made.
@@ -77,18 +79,11 @@ impl Admin {
     pub fn rename_user(&self, owner: &Owner, new: &User) -> anyhow::Result<()> {
         let to = Owner::new(owner.domain().clone(), new.clone());
         self.must_exist(owner)?;
+        let _claims = self.claim(self.domain(owner)?, [owner.user()])?;
         let (mut passwd, mut shadow) = (self.passwd(owner)?, self.shadow(owner)?);
         ensure!(passwd.fields(new.as_str()).is_none(), "{to}: is already there");
-        let spool = self.root.spool(owner.domain());
-        let moves = [
-            (spool.join(owner.user().as_str()), spool.join(new.as_str())),
-            (self.root.home(owner), self.root.home(&to)),
-            (
-                self.root.index().join(owner.domain().as_str()).join(owner.user().as_str()),
-                self.root.index().join(owner.domain().as_str()).join(new.as_str()),
-            ),
-        ];
-        if let Some((_, taken)) = moves.iter().find(|(from, to)| from.exists() && to.exists()) {
+        let moves: Vec<_> = std::iter::zip(self.places_of(owner), self.places_of(&to)).collect();
+        if let Some((_, taken)) = moves.iter().find(|(from, to)| is_there(from) && is_there(to)) {
             bail!("{}: is in the way", taken.display());
         }
         moves.iter().try_for_each(|(from, to)| move_if_there(from, to))?;
@@ -112,19 +107,27 @@ impl Admin {
     /// Removes a user; the mail stays where it is unless it is to be purged.
     pub fn remove_user(&self, owner: &Owner, remains: Remains) -> anyhow::Result<()> {
         self.must_exist(owner)?;
+        let domain = self.domain(owner)?;
+        let _claims = self.claim(domain, [owner.user()])?;
         let (mut passwd, mut shadow) = (self.passwd(owner)?, self.shadow(owner)?);
+        let uid = passwd.fields(owner.user().as_str()).and_then(|fields| fields.get(2)?.parse().ok());
         // The uid is never given to anybody else: the mail that stays belongs to it.
         self.remember_uids()?;
         passwd.remove(owner.user().as_str());
         shadow.remove(owner.user().as_str());
         self.write(&self.root.passwd(owner.domain()), &passwd.text(), 0o644)?;
         self.write(&self.root.shadow(owner.domain()), &shadow.text(), 0o600)?;
-        if remains == Remains::Purged {
-            remove_if_there(&self.root.spool(owner.domain()).join(owner.user().as_str()))?;
-            remove_if_there(&self.root.home(owner))?;
-            remove_if_there(&self.root.index().join(owner.domain().as_str()).join(owner.user().as_str()))?;
+        match remains {
+            Remains::Purged => self.places_of(owner).iter().try_for_each(|place| remove_if_there(place)),
+            Remains::Kept => uid.map_or(Ok(()), |uid| self.keep(owner, domain.record.owner, uid)),
         }
-        Ok(())
+    }
+
+    /// What an account has beside its lines: maildrop, home, index, journal.
+    fn places_of(&self, owner: &Owner) -> [PathBuf; 4] {
+        let (domain, user) = (owner.domain().as_str(), owner.user().as_str());
+        let root = &self.root;
+        [root.spool(owner.domain()).join(user), root.home(owner), root.index().join(domain).join(user), root.redo().join(domain).join(user)]
     }
 
     fn domain(&self, owner: &Owner) -> anyhow::Result<&VirtualDomain> {
@@ -172,7 +175,7 @@ impl Admin {
         Ok(uid)
     }
 
-    fn remember_uids(&self) -> anyhow::Result<()> {
+    pub(super) fn remember_uids(&self) -> anyhow::Result<()> {
         self.write(&self.root.etc().join(NEXT_UID), &format!("{}\n", self.next_uid()?), 0o644)
     }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::vmail::{DomainCommand, Password, UserCommand};
 use crate::address::Owner;
 use crate::admin::{Admin, DomainChange, NewDomain, NewUser, Remains};
-use crate::config::{Machine, Root};
+use crate::config::{Machine, Owned, Root};
 use crate::vdomain::password::{self, Secret};
 use crate::vdomain::{Directory, Names, Standing, VirtualDomain};
 
@@ -26,6 +26,9 @@ pub(super) fn domain(root: Root, command: DomainCommand) -> anyhow::Result<()> {
         }
         DomainCommand::Add { domain, ip, alias, owner } => {
             Admin::lock(root)?.add_domain(&NewDomain { name: domain, ip, alias, owner: owner.into() })?;
+            if Owned::from(owner) == Owned::User {
+                println!("{HINT}");
+            }
         }
         DomainCommand::Alias { domain, alias, remove } => {
             let change = if remove { DomainChange::RemoveAlias(alias) } else { DomainChange::AddAlias(alias) };
@@ -60,6 +63,9 @@ pub(super) fn user(root: Root, command: UserCommand) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// A service that has given up root's rights does not get them back.
+const HINT: &str = "restart a running vmail serve: it can act as other users only if it knew at its start that it must";
 
 fn read(root: &Root) -> anyhow::Result<Directory> {
     Ok(Directory::load(root, Arc::new(Machine::load(root)?), None))

@@ -2,11 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `text`, durably: written beside, synced, renamed over, and the folder synced.
-/// An existing file's mode and owner stay; a new one gets `mode`.
+/// An existing file's mode and owner stay; a new one gets `mode`, whatever the umask says.
 pub fn replace(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     let old = match fs::metadata(path) {
         Ok(old) => Some(old),
@@ -26,8 +26,9 @@ pub fn replace(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
 fn write_beside(beside: &Path, text: &[u8], old: Option<&fs::Metadata>, mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(beside)?;
     file.write_all(text)?;
+    let permissions = old.map_or_else(|| fs::Permissions::from_mode(mode), fs::Metadata::permissions);
+    file.set_permissions(permissions)?;
     if let Some(old) = old {
-        file.set_permissions(old.permissions())?;
         let made = file.metadata()?;
         if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
             std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
@@ -51,7 +52,15 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_new_file_gets_the_mode_that_no_umask_lets_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("passwd.va.test");
+        // The umask belongs to the whole process; no usual one lets others write.
+        replace(&path, b"one", 0o666).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+    }
 
     #[test]
     fn replacing_keeps_the_mode_and_leaves_nothing_beside() {

@@ -19,6 +19,16 @@ pub(super) use crate::os::stamp::Stamp;
 pub use folder::{MboxFolder, MboxHome};
 pub(super) use recognise::{is_still_there, measure};
 
+use super::{Account, Shared, Trouble};
+
+/// Finishes an update that a crash interrupted, if any. Blocks.
+pub(super) fn finish(shared: &Shared, account: &Account) -> Result<(), Trouble> {
+    match locks::lock(shared, account, locks::PATIENCE)? {
+        Some(locked) => redo::recover(shared, account, &locked),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod crash;
 #[cfg(test)]

@@ -17,8 +17,9 @@ use crate::store::{Account, Changes, Flags, Message, Shared, Trouble};
 
 /// Makes `changes`, which a session asked for that knows the mailbox as `past`. Blocks.
 pub fn apply(shared: &Shared, account: &Account, past: &Index, changes: &Changes) -> Result<(), Trouble> {
-    // Without a spool all messages are gone, and that is what expunging wants.
-    let Some(locked) = locks::lock(shared, account, locks::PATIENCE)? else { return Ok(()) };
+    // The spool may have been moved with all that was to be expunged: to say that this was done would be a lie.
+    let gone = || Trouble::Gone(account.spool.clone());
+    let locked = locks::lock(shared, account, locks::PATIENCE)?.ok_or_else(gone)?;
     let index = refresh(shared, account, &locked, Some(past))?;
     let wish = Wish::new(past, changes, &index);
     if wish.is_empty() {
