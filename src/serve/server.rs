@@ -9,11 +9,11 @@ use arc_swap::ArcSwap;
 
 use super::certificates::Door;
 use super::limits::Limits;
-use crate::config::{self, AddressKind, Fault, LockKind, Machine, MainUsers, Owned, Root};
+use crate::config::{AddressKind, Fault, Machine, MainUsers, Owned, Root};
 use crate::login::{Gate, LoginDelay};
 use crate::os::privilege::{self, Needs};
 use crate::pop3::House;
-use crate::store::{self, Places, Store};
+use crate::store::{Places, Store};
 use crate::vdomain::{Compiled, Directory, Names, Resolver, VirtualDomain};
 
 /// How we were started, where that makes a difference.
@@ -177,7 +177,7 @@ impl Now {
             // The store knows its sessions: it goes on as long as it can.
             store: old
                 .filter(|old| old.house.machine.mbox == machine.mbox)
-                .map_or_else(|| store(root, &machine), |old| old.house.store.clone()),
+                .map_or_else(|| Store::new(Places::below(root, &machine)), |old| old.house.store.clone()),
             login_delay: LoginDelay::below(root.index()),
             tls: door.clone(),
             main,
@@ -194,15 +194,6 @@ fn holders(names: &dyn Names, local: Option<IpAddr>) -> Vec<Arc<VirtualDomain>> 
         None if local.is_some_and(|local| names.declared(local) == Some(AddressKind::Shared)) => names.all(),
         None => Vec::new(),
     }
-}
-
-fn store(root: &Root, machine: &Machine) -> Store {
-    let lock = |kind: &LockKind| match kind {
-        config::LockKind::Dotlock => store::LockKind::Dotlock,
-        config::LockKind::Fcntl => store::LockKind::Fcntl,
-        config::LockKind::Flock => store::LockKind::Flock,
-    };
-    Store::new(Places { index: root.index(), redo: root.redo(), run: root.run(), locks: machine.mbox.locks.iter().map(lock).collect() })
 }
 
 /// Makes the service's own folders, and gives them to it.
