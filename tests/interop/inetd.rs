@@ -6,10 +6,10 @@ use std::process::Command;
 
 use crate::harness::certificate::Certificate;
 use crate::harness::machine::Machine;
-use crate::harness::need;
 use crate::harness::pop::Pop;
 use crate::harness::program::{Program, succeed};
 use crate::harness::site::{Site, letter};
+use crate::harness::{need, until};
 
 #[test]
 fn openbsd_inetd_serves_virtual_domains_before_mailutils() {
@@ -103,6 +103,23 @@ fn stls_works_in_a_child_of_inetd() {
 }
 
 #[test]
+fn port_995_of_inetd_is_tls_from_the_first_octet() {
+    need!(root, "openbsd-inetd");
+    Machine::run(|machine| {
+        furnish_domains(machine);
+        let made = Certificate::make(Path::new("/etc/vmail/tls"), &["pop.va.test"]);
+        machine.line("/etc/hosts", "192.0.2.7 pop.va.test");
+        machine.line("/etc/vmail/vmail.toml", &format!("[tls]\ncertificate = {:?}\nkey = {:?}", made.certificate, made.key));
+        let line = sample("With TLS from the first octet", &POPA3D);
+        let _inetd = inetd(machine, &line, &[]);
+        until("inetd to listen on port 995", 10, || std::net::TcpStream::connect("192.0.2.7:995").ok());
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "-u", "joe:one", "pop3s://pop.va.test/1", "--cacert"]).arg(&made.authority);
+        assert!(succeed(&mut curl).contains("Subject: of va"));
+    });
+}
+
+#[test]
 fn a_relocated_tree_is_served_where_the_super_server_says_so() {
     need!(root, "openbsd-inetd", "popa3d");
     Machine::run(|machine| {
@@ -151,8 +168,8 @@ fn furnish_domains(machine: &Machine) {
 fn sample(comment: &str, native: &Native) -> String {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/inetd.conf.sample")).unwrap();
     let below = text.split_once(&format!("# {comment}")).expect("the comment is there").1;
-    let line = below.lines().find_map(|line| line.strip_prefix("#pop-3")).expect("a line follows");
-    format!("pop-3{line}\n").replace("/usr/sbin/ipop3d", native.command)
+    let line = below.lines().find_map(|line| line.strip_prefix('#').filter(|line| line.starts_with("pop"))).expect("a line follows");
+    format!("{line}\n").replace("/usr/sbin/ipop3d", native.command)
 }
 
 fn inetd(machine: &Machine, line: &str, environment: &[(&str, &str)]) -> Program {
