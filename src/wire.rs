@@ -1,5 +1,6 @@
 //! One client's connection: lines in, replies and messages out, TLS, deadlines and counts, for every protocol alike.
 
+pub mod spare;
 mod stuff;
 mod transport;
 
@@ -224,6 +225,7 @@ impl Wire {
             // Boxed: nearly always the socket takes all at once, and no session need be large for the other case.
             Box::pin(self.transport.write_all(&said[sent..])).await?;
         }
+        spare::give(said);
         Ok(())
     }
 
@@ -236,6 +238,12 @@ impl Wire {
             return Err(Lost::Closed);
         }
         self.hearing = Hearing::Message { is_open: true };
+        if self.output.capacity() < Wire::LONGEST_LINE {
+            let mut roomy = spare::take();
+            roomy.clear();
+            roomy.append(&mut self.output);
+            self.output = roomy;
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use super::reply;
 use super::session::Session;
 use super::uidl::unique_id;
 use crate::store::{Folder, Reader, Trouble};
-use crate::wire::{FULL, Lost, Stuffer};
+use crate::wire::{FULL, Lost, Stuffer, spare};
 
 const LEGAL: &str = "STAT, LIST, RETR, DELE, NOOP, RSET, TOP, UIDL, CAPA, LANG, QUIT";
 
@@ -153,9 +153,10 @@ impl Session<'_> {
     async fn send(&mut self, reader: &mut Reader, mut lines: Lines, size: u64) -> Result<(), Lost> {
         let mut stuffer = Stuffer::default();
         let most = usize::try_from(size).unwrap_or(FULL).clamp(Reader::LEAST, FULL);
-        let mut piece = vec![0; most];
+        let mut piece = spare::take();
+        piece.resize(piece.len().max(most), 0);
         while !lines.are_done() {
-            let count = reader.fill(&mut piece).await.map_err(|trouble| self.cut_off(&trouble))?;
+            let count = reader.fill(&mut piece[..most]).await.map_err(|trouble| self.cut_off(&trouble))?;
             if count == 0 {
                 break;
             }
@@ -163,6 +164,7 @@ impl Session<'_> {
             self.wire.flush_if_full().await?;
         }
         stuffer.finish(self.wire.output());
+        spare::give(piece);
         Ok(())
     }
 

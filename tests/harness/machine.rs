@@ -114,6 +114,8 @@ mount -t tmpfs vmail-test 'FOLDER'
 cd 'FOLDER'
 mkdir upper work root
 mount -t overlay vmail-test -o lowerdir=/,upperdir='FOLDER/upper',workdir='FOLDER/work' root
+# Before the repository, which may lie there.
+mount -t tmpfs tmp root/tmp
 mkdir -p 'root/REPOSITORY' 'root/PROGRAMS'
 for folder in proc sys 'REPOSITORY' 'PROGRAMS'; do mount --rbind "/$folder" "root/$folder"; done
 mount -t tmpfs -o mode=755 dev root/dev
@@ -123,7 +125,6 @@ mount -t devpts -o newinstance,ptmxmode=0666 pts root/dev/pts
 ln -s pts/ptmx root/dev/ptmx
 ln -s /proc/self/fd root/dev/fd
 mount -t tmpfs -o mode=755 run root/run
-mount -t tmpfs tmp root/tmp
 rm -rf root/etc/vmail root/var/spool/vmail root/vhome root/var/lib/vmail
 echo '127.0.0.1 localhost' > root/etc/hosts
 # No name server: a question for one fails at once.
