@@ -109,11 +109,6 @@ impl Wire {
         }
     }
 
-    /// How much went over the wire.
-    pub fn counts(&self) -> Counts {
-        self.counts
-    }
-
     /// Whether TLS protects the connection.
     pub fn is_secure(&self) -> bool {
         matches!(self.transport, Transport::Tls(_))

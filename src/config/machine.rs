@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -417,11 +417,6 @@ impl Machine {
         let plain = Listen { proto: Proto::Pop3, address: everywhere(), port: None, tls: TlsMode::Starttls };
         let implicit = Listen { proto: Proto::Pop3, address: everywhere(), port: None, tls: TlsMode::Implicit };
         if certificate { vec![plain, implicit] } else { vec![plain] }
-    }
-
-    /// The files of the default certificate.
-    pub fn pair(&self, root: &Root) -> Option<(PathBuf, PathBuf)> {
-        self.tls.as_ref().map(|pair| (root.named(&pair.certificate), root.named(&pair.key)))
     }
 }
 

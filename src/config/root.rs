@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::address::{Domain, Owner, User};
+use crate::address::{Domain, Owner};
 
 /// The environment variable that moves the folders of the inetd programs.
 pub const ROOT_VARIABLE: &str = "VMAIL_ROOT";
@@ -105,11 +105,6 @@ impl Root {
     /// `/dev/log`: the syslog daemon's socket.
     pub fn dev_log(&self) -> PathBuf {
         self.0.join("dev/log")
-    }
-
-    /// The maildrop of `user` below `spool`.
-    pub fn maildrop(spool: &Path, user: &User) -> PathBuf {
-        spool.join(user.as_str())
     }
 }
 
