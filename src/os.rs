@@ -4,6 +4,7 @@ pub mod actor;
 pub mod atomic;
 pub mod cached;
 pub mod crypt;
+pub mod dir;
 pub mod lock;
 pub mod names;
 pub mod place;
@@ -12,3 +13,4 @@ pub mod process;
 pub mod stamp;
 
 pub use actor::Actor;
+pub use dir::Dir;

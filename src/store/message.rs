@@ -111,28 +111,16 @@ impl Flags {
     pub fn with(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
     }
-}
 
-/// What [`Folder::apply`](super::Folder::apply) does, by UID.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
-    pub(super) expunge: Vec<u32>,
-    pub(super) add: Vec<(u32, Flags)>,
-}
-
-impl Changes {
-    /// The message goes.
-    pub fn expunge(&mut self, uid: u32) {
-        self.expunge.push(uid);
+    /// These but not `other`.
+    #[must_use]
+    pub fn without(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
     }
 
-    /// The message gets `flags`, beside those it has.
-    pub fn add(&mut self, uid: u32, flags: Flags) {
-        self.add.push((uid, flags));
-    }
-
-    /// Nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.expunge.is_empty() && self.add.is_empty()
+    /// Those that are in both.
+    #[must_use]
+    pub fn both(self, other: Flags) -> Flags {
+        Flags(self.0 & other.0)
     }
 }
