@@ -107,7 +107,7 @@ impl Measure {
             fingerprint: mbox::halves(self.tally.digest()),
             flags: self.flags,
             has_notes: self.has_notes,
-            entry: self.scanner.finish(),
+            entry: self.scanner.finish().entry,
         }
     }
 }

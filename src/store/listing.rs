@@ -1,0 +1,87 @@
+//! What a home tells of its folders without opening them.
+
+use super::name::FolderName;
+
+/// A line of LIST (RFC 9051 §6.3.9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub name: FolderName,
+    /// There is a mailbox of this name; without one it is a level of the hierarchy (`\NoSelect`), or only subscribed (`\NonExistent`).
+    pub exists: bool,
+    /// It can have no folders below it (`\NoInferiors`).
+    pub no_inferiors: bool,
+    pub subscribed: bool,
+    pub special: Option<SpecialUse>,
+}
+
+/// What a folder is for (RFC 6154 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SpecialUse {
+    Archive,
+    Drafts,
+    Junk,
+    Sent,
+    Trash,
+}
+
+impl SpecialUse {
+    /// All there are.
+    pub const ALL: [SpecialUse; 5] = [SpecialUse::Archive, SpecialUse::Drafts, SpecialUse::Junk, SpecialUse::Sent, SpecialUse::Trash];
+
+    /// The usual name of such a folder, which is also the attribute without its backslash.
+    pub fn name(self) -> &'static str {
+        match self {
+            SpecialUse::Archive => "Archive",
+            SpecialUse::Drafts => "Drafts",
+            SpecialUse::Junk => "Junk",
+            SpecialUse::Sent => "Sent",
+            SpecialUse::Trash => "Trash",
+        }
+    }
+
+    /// The use that has this name, in any case.
+    pub fn named(name: &str) -> Option<SpecialUse> {
+        SpecialUse::ALL.into_iter().find(|special| special.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// What STATUS tells (RFC 9051 §6.3.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    pub id: MailboxId,
+    pub uidvalidity: u32,
+    pub uidnext: u32,
+    /// HIGHESTMODSEQ (RFC 7162 §3.1.2.1).
+    pub modseq: u64,
+    pub messages: u32,
+    pub unseen: u32,
+    pub deleted: u32,
+    /// Octets stored.
+    pub octets: u64,
+}
+
+/// MAILBOXID (RFC 8474 §4): stays when the folder is renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MailboxId(pub [u8; 16]);
+
+impl std::fmt::Display for MailboxId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(out, "{octet:02x}"))
+    }
+}
+
+/// Where appended messages are (RFC 4315 §3 APPENDUID), in the order in which they were given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    pub uidvalidity: u32,
+    pub uids: Vec<u32>,
+}
+
+/// What became of copied messages (RFC 4315 §3 COPYUID).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// Of the folder that has the copies.
+    pub uidvalidity: u32,
+    /// From which UID to which, ascending. Messages that were gone are left out.
+    pub uids: Vec<(u32, u32)>,
+}
