@@ -14,6 +14,7 @@ use disk::{Disk, Machine};
 mod any;
 mod claim;
 mod disk;
+pub mod index;
 pub mod mbox;
 mod memory;
 mod message;

@@ -20,13 +20,23 @@ pub struct Message {
 
 /// Truths about a message that are no flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Traits(pub u8);
+pub struct Traits(pub u8);
 
 impl Traits {
     pub const TWIN: Traits = Traits(1);
     pub const EXACT: Traits = Traits(2);
     /// The file itself says which UID it has.
     pub const RECORDED: Traits = Traits(4);
+    /// The size on the wire is known.
+    pub const SIZED: Traits = Traits(8);
+    /// The fingerprint is known.
+    pub const PRINTED: Traits = Traits(16);
+    /// Maildir: the file lies in `new/`.
+    pub const FRESH: Traits = Traits(32);
+    /// Flags or keywords have changed since they were written to the spool.
+    pub const DIRTY: Traits = Traits(64);
+    /// Maildir: what the file name says after `:` is not how we would write it.
+    pub const VERBATIM: Traits = Traits(128);
 
     pub fn contains(self, other: Traits) -> bool {
         self.0 & other.0 == other.0
@@ -98,11 +108,11 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
-    pub(super) const fn bits(self) -> u8 {
+    pub const fn bits(self) -> u8 {
         self.0
     }
 
-    pub(super) const fn from_bits(bits: u8) -> Flags {
+    pub const fn from_bits(bits: u8) -> Flags {
         Flags(bits)
     }
 
