@@ -14,9 +14,11 @@ use disk::{Disk, Machine};
 mod any;
 mod claim;
 mod disk;
+pub mod maildir;
 pub mod mbox;
 mod memory;
 mod message;
+pub mod name;
 mod reader;
 mod trouble;
 
