@@ -15,9 +15,11 @@ mod any;
 mod claim;
 mod disk;
 pub mod index;
+pub mod maildir;
 pub mod mbox;
 mod memory;
 mod message;
+pub mod name;
 mod reader;
 mod trouble;
 
