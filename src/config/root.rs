@@ -97,6 +97,11 @@ impl Root {
         self.0.join("var/lib/vmail/redo")
     }
 
+    /// `/var/lib/vmail/quota`: how much mail each domain's users have.
+    pub fn quota(&self) -> PathBuf {
+        self.0.join("var/lib/vmail/quota")
+    }
+
     /// `/run/vmail`: locks and sockets.
     pub fn run(&self) -> PathBuf {
         self.0.join("run/vmail")
