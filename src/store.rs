@@ -28,6 +28,7 @@ pub use claim::Claim;
 pub use mbox::{MboxFolder, MboxHome};
 pub use memory::{MemoryFolder, MemoryHome};
 pub use message::{Changes, Flags, Message, Uidl};
+pub use name::FolderName;
 pub use reader::Reader;
 pub use trouble::Trouble;
 

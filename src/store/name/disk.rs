@@ -35,12 +35,17 @@ impl Naming {
     /// Where the folder is, relative to the home; empty for INBOX, which is the Maildir itself or the spool.
     ///
     /// # Errors
-    /// The layout has no room for the name: a dot in a part of a Maildir folder's name, a hidden file or a lock.
+    /// The layout has no room for the name: a dot in a part of a Maildir folder's name, a tilde at the very beginning, a hidden
+    /// file or a lock. Dovecot refuses these too.
     pub fn path(self, name: &FolderName) -> Result<String, BadName> {
         if name.is_inbox() {
             return Ok(String::new());
         }
         let mut path = String::new();
+        // Dovecot takes it for somebody's home.
+        if name.parts().next().is_some_and(|first| first.starts_with('~')) {
+            return Err(BadName::Reserved);
+        }
         for part in name.parts() {
             self.allow(part)?;
             match self.layout {
@@ -91,7 +96,7 @@ impl Naming {
 
     fn allow(self, part: &str) -> Result<(), BadName> {
         match self.layout {
-            // The dot is what Maildir++ has between parts; Dovecot refuses it too.
+            // The dot is what Maildir++ has between parts.
             Layout::Maildir if part.contains('.') => Err(BadName::Letter('.')),
             Layout::Mbox if part.starts_with('.') || part.ends_with(".lock") => Err(BadName::Reserved),
             _ => Ok(()),
@@ -110,25 +115,31 @@ impl Naming {
     }
 
     fn verbatim(self, path: &OsStr) -> Option<FolderName> {
-        let parts: Vec<String> = self.split(path.as_bytes())?.map(|part| tolerable(&String::from_utf8_lossy(part))).collect();
-        FolderName::of(parts.iter().map(String::as_str)).ok()
+        verbatim(self.split(path.as_bytes())?)
     }
 }
 
 impl Encoding {
-    fn encode(self, part: &str) -> Cow<'_, str> {
+    /// `part` as it stands in file names.
+    pub(in crate::store) fn encode(self, part: &str) -> Cow<'_, str> {
         match self {
             Encoding::Utf7 => utf7::encode(part).into(),
             Encoding::Utf8 => part.into(),
         }
     }
 
-    fn decode(self, part: &[u8]) -> Option<String> {
+    pub(in crate::store) fn decode(self, part: &[u8]) -> Option<String> {
         match self {
             Encoding::Utf7 => utf7::decode(part),
             Encoding::Utf8 => String::from_utf8(part.to_vec()).ok(),
         }
     }
+}
+
+/// The name that these parts say as they are, see [`Naming::listing`].
+pub(in crate::store) fn verbatim<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<FolderName> {
+    let parts: Vec<String> = parts.map(|part| tolerable(&String::from_utf8_lossy(part))).collect();
+    FolderName::of(parts.iter().map(String::as_str)).ok()
 }
 
 /// `part`, changed only as far as it can't be part of a name.
@@ -197,7 +208,7 @@ mod tests {
             (MAILDIR, "Sent", ".Sent"),
             (MAILDIR, "INBOX/a b", ".INBOX.a b"),
             (MAILDIR, "Entwürfe/R&D", ".Entw&APw-rfe.R&-D"),
-            (MAILDIR, "~peter", ".~peter"),
+            (MAILDIR, "a/~peter", ".a.~peter"),
             (utf8, "Entwürfe/R&D", ".Entwürfe.R&D"),
             (MBOX, "INBOX", ""),
             (MBOX, "Lists/rust-lang.org", "Lists/rust-lang.org"),
@@ -214,6 +225,7 @@ mod tests {
         assert_eq!(MAILDIR.path(&name("rust-lang.org")), Err(BadName::Letter('.')));
         assert_eq!(MAILDIR.path(&name("nfs0001")), Err(BadName::Reserved));
         assert_eq!(MAILDIR.path(&name(&["a".repeat(100).as_str(); 3].join("/"))), Err(BadName::TooLong));
+        assert_eq!(MAILDIR.path(&name("~peter/mail")), Err(BadName::Reserved));
         assert_eq!(MBOX.path(&name("Mail/.forward")), Err(BadName::Reserved));
         assert_eq!(MBOX.path(&name("a.lock")), Err(BadName::Reserved));
     }
