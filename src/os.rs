@@ -1,4 +1,4 @@
-//! The operating system: acting as an owner, files replaced whole, files made safely, locks, child processes, crypt(3).
+//! The operating system: acting as an owner, files replaced whole, files made safely, mapped files, locks, child processes, crypt(3).
 
 pub mod actor;
 pub mod atomic;
@@ -6,6 +6,7 @@ pub mod cached;
 pub mod crypt;
 pub mod dir;
 pub mod lock;
+pub mod map;
 pub mod names;
 pub mod place;
 pub mod privilege;
