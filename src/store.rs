@@ -20,6 +20,7 @@ pub mod mbox;
 mod memory;
 mod message;
 pub mod name;
+pub mod quota;
 mod reader;
 mod trouble;
 

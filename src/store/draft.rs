@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::measure::{Measure, Measured, Notes};
+use super::measure::{Measure, Measured};
 use super::{Flags, Places, Trouble};
 
 /// A message being received. Line ends may be CRLF or LF; they are stored as LF, as other programs on a Unix machine expect.
@@ -23,8 +23,45 @@ pub struct Draft {
 
 enum Text {
     Memory(Vec<u8>),
-    File(File),
+    File {
+        file: Arc<File>,
+        from: u64,
+    },
 }
+
+/// Where many letters wait together: a few in memory, the others in one file without a name.
+#[derive(Default)]
+pub(super) struct Shelf {
+    in_memory: u64,
+    file: Option<Arc<File>>,
+    at: u64,
+}
+
+impl Shelf {
+    /// `letter`, from now on in the shelf's file if there are too many in memory. Blocks.
+    pub fn keep(&mut self, letter: Letter, places: &Places) -> Result<Letter, Trouble> {
+        if matches!(letter.0.text, Text::Memory(_)) && self.in_memory + letter.len() <= SHELF_IN_MEMORY {
+            self.in_memory += letter.len();
+            return Ok(letter);
+        }
+        let io = |error| Trouble::io("writing into", &places.staging)(error);
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => Arc::clone(self.file.insert(Arc::new(staged(&places.staging).map_err(io)?))),
+        };
+        let from = self.at;
+        letter
+            .each(|piece| {
+                file.write_all_at(piece, self.at)?;
+                self.at += piece.len() as u64;
+                Ok(())
+            })
+            .map_err(io)?;
+        Ok(Letter(Arc::new(Whole { text: Text::File { file, from }, len: letter.len(), measured: letter.measured().clone() })))
+    }
+}
+
+const SHELF_IN_MEMORY: u64 = 16 << 20;
 
 /// A received message: its text with LF line ends, and what is to be known of it. Clones share the text.
 #[derive(Clone)]
@@ -59,7 +96,7 @@ impl Draft {
     /// An empty one. Large ones are kept in the store's staging folder, without a name.
     pub fn new(places: &Places) -> Draft {
         let staging = places.staging.as_path().into();
-        Draft { text: Text::Memory(Vec::new()), len: 0, measure: Measure::new(Notes::Shown), held_cr: false, staging }
+        Draft { text: Text::Memory(Vec::new()), len: 0, measure: Measure::new(), held_cr: false, staging }
     }
 
     /// The next octets. Writes to the disk when there are many, so it may block a little; the caller limits how many there are.
@@ -111,9 +148,10 @@ impl Draft {
             Text::Memory(text) if text.len() + octets.len() <= IN_MEMORY => text.extend_from_slice(octets),
             Text::Memory(text) => {
                 let staged = staged(&self.staging).and_then(|mut file| file.write_all(text).and_then(|()| file.write_all(octets)).map(|()| file));
-                self.text = Text::File(staged.map_err(Trouble::io("writing into", &self.staging))?);
+                let file = Arc::new(staged.map_err(Trouble::io("writing into", &self.staging))?);
+                self.text = Text::File { file, from: 0 };
             }
-            Text::File(file) => file.write_all(octets).map_err(Trouble::io("writing into", &self.staging))?,
+            Text::File { file, .. } => (&**file).write_all(octets).map_err(Trouble::io("writing into", &self.staging))?,
         }
         Ok(())
     }
@@ -166,13 +204,11 @@ impl Letter {
     pub(super) fn each(&self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         match &self.0.text {
             Text::Memory(text) => take(text),
-            Text::File(file) => {
+            Text::File { file, from } => {
                 let (mut piece, mut at) = (vec![0; 256 * 1024], 0);
                 while at < self.0.len {
-                    let some = file.read_at(&mut piece, at)?;
-                    if some == 0 {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
+                    let some = usize::try_from(self.0.len - at).unwrap_or(usize::MAX).min(piece.len());
+                    file.read_exact_at(&mut piece[..some], from + at)?;
                     take(&piece[..some])?;
                     at += some as u64;
                 }

@@ -1,6 +1,7 @@
 //! What a home tells of its folders without opening them.
 
 use super::name::FolderName;
+use crate::config::SpecialUse;
 
 /// A line of LIST (RFC 9051 §6.3.9).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,37 +13,6 @@ pub struct Listed {
     pub no_inferiors: bool,
     pub subscribed: bool,
     pub special: Option<SpecialUse>,
-}
-
-/// What a folder is for (RFC 6154 §2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SpecialUse {
-    Archive,
-    Drafts,
-    Junk,
-    Sent,
-    Trash,
-}
-
-impl SpecialUse {
-    /// All there are.
-    pub const ALL: [SpecialUse; 5] = [SpecialUse::Archive, SpecialUse::Drafts, SpecialUse::Junk, SpecialUse::Sent, SpecialUse::Trash];
-
-    /// The usual name of such a folder, which is also the attribute without its backslash.
-    pub fn name(self) -> &'static str {
-        match self {
-            SpecialUse::Archive => "Archive",
-            SpecialUse::Drafts => "Drafts",
-            SpecialUse::Junk => "Junk",
-            SpecialUse::Sent => "Sent",
-            SpecialUse::Trash => "Trash",
-        }
-    }
-
-    /// The use that has this name, in any case.
-    pub fn named(name: &str) -> Option<SpecialUse> {
-        SpecialUse::ALL.into_iter().find(|special| special.name().eq_ignore_ascii_case(name))
-    }
 }
 
 /// What STATUS tells (RFC 9051 §6.3.11).

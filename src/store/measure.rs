@@ -2,29 +2,19 @@
 
 use super::mbox::head::{Line, Walk};
 use super::mbox::tally::Tally;
+use super::mbox;
 use super::message::Fingerprint;
-use super::{Flags, mbox};
 use crate::message::{Entry, Scanner};
 
-/// A measurement under way.
+/// A measurement under way. The header fields in which mbox programs keep their notes are text like any other, but no part of what
+/// identifies the message: it keeps its EMAILID when it is copied to or from an mbox.
 pub struct Measure {
     walk: Walk,
-    notes: Notes,
     tally: Tally,
     scanner: Scanner,
     /// What could not be told yet for want of more.
     held: Vec<u8>,
-    flags: Flags,
     has_notes: bool,
-}
-
-/// What becomes of the header fields in which mbox programs keep their notes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notes {
-    /// They belong to the mailbox, not to the message: never shown nor counted.
-    Hidden,
-    /// Text like any other, but no part of what identifies the message: it keeps its EMAILID when it is copied to an mbox.
-    Shown,
 }
 
 /// What came out.
@@ -35,25 +25,15 @@ pub struct Measured {
     /// The stored octets are those of the wire.
     pub exact: bool,
     pub fingerprint: Fingerprint,
-    /// What the notes of mbox programs say.
-    pub flags: Flags,
-    /// There are such notes.
+    /// There are notes of mbox programs, which an mbox would take for its own.
     pub has_notes: bool,
     /// What clients ask of it.
     pub entry: Entry,
 }
 
 impl Measure {
-    pub fn new(notes: Notes) -> Measure {
-        let (walk, tally, scanner) = (Walk::default(), Tally::new(), Scanner::new());
-        Measure { walk, notes, tally, scanner, held: Vec::new(), flags: Flags::NONE, has_notes: false }
-    }
-
-    /// The measurement of a whole text.
-    pub fn of(text: &[u8], notes: Notes) -> Measured {
-        let mut measure = Measure::new(notes);
-        measure.take(text, true);
-        measure.end()
+    pub fn new() -> Measure {
+        Measure { walk: Walk::default(), tally: Tally::new(), scanner: Scanner::new(), held: Vec::new(), has_notes: false }
     }
 
     /// The next octets, as many as there are.
@@ -82,17 +62,12 @@ impl Measure {
         while let Some(step) = self.walk.step(&octets[at..], last) {
             let piece = &octets[at..at + step.len];
             at += step.len;
-            match (step.line, self.notes) {
-                (Line::Hidden(field), notes) => {
+            match step.line {
+                Line::Hidden(_) => {
                     self.has_notes = true;
-                    self.flags = self.flags.with(mbox::scan::flags_of(field, piece));
-                    if notes == Notes::Hidden {
-                        self.tally.hidden();
-                        continue;
-                    }
                     self.tally.volatile(piece);
                 }
-                (Line::Lines, _) => self.tally.volatile(piece),
+                Line::Lines => self.tally.volatile(piece),
                 _ => self.tally.text(piece),
             }
             self.scanner.feed(piece);
@@ -105,7 +80,6 @@ impl Measure {
             size: self.tally.wire(),
             exact: self.tally.exact(),
             fingerprint: mbox::halves(self.tally.digest()),
-            flags: self.flags,
             has_notes: self.has_notes,
             entry: self.scanner.finish().entry,
         }

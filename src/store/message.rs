@@ -103,6 +103,9 @@ impl Flags {
     /// Some session has listed it before: not `\Recent`.
     pub const OLD: Flags = Flags(32);
 
+    /// All there are.
+    pub const ALL: Flags = Flags(63);
+
     /// Whether all of `other` are set.
     pub fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::index::Span;
+
 /// A set of UIDs: ascending ranges that neither touch nor overlap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uids(Vec<RangeInclusive<u32>>);
@@ -48,6 +50,11 @@ impl Uids {
         self.0.iter().cloned().flatten()
     }
 
+    /// The ranges, as the index has them.
+    pub(super) fn spans(&self) -> Vec<Span> {
+        self.ranges().map(Span::from).collect()
+    }
+
     /// How many UIDs there are.
     pub fn len(&self) -> u64 {
         self.0.iter().map(|range| u64::from(range.end() - range.start()) + 1).sum()
@@ -56,6 +63,12 @@ impl Uids {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl From<RangeInclusive<u32>> for Span {
+    fn from(range: RangeInclusive<u32>) -> Span {
+        Span { first: *range.start(), last: *range.end() }
     }
 }
 

@@ -1,6 +1,6 @@
-//! The lock that Dovecot keeps while it gives out UIDs: `dovecot-uidlist.lock`.
+//! The locks that Dovecot keeps while it gives out UIDs and UIDVALIDITYs: `dovecot-uidlist.lock` and the like.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,24 +11,24 @@ use crate::os::lock::Dotlock;
 use crate::store::busy::Here;
 use crate::store::{Shared, Trouble};
 
-/// Nobody else gives out UIDs in this folder.
+/// Nobody else changes the file.
 pub struct Locked<'a> {
     /// Dropped before `here`: in the reverse order of taking.
     _dot: Option<Dotlock>,
     _here: Here<'a>,
 }
 
-/// Locks the Maildir at `folder`. Blocks.
+/// Locks `file`, by the dotlock beside it. Blocks.
 ///
 /// # Errors
 /// [`Trouble::Busy`] after [`PATIENCE`].
-pub fn lock<'a>(shared: &'a Shared, actor: Actor, folder: &Path) -> Result<Locked<'a>, Trouble> {
-    let (deadline, list) = (Instant::now() + PATIENCE, folder.join(super::UIDLIST));
-    let busy = || Trouble::Busy(folder.into());
-    let here = Here::take(shared, folder, deadline).ok_or_else(busy)?;
+pub fn lock<'a>(shared: &'a Shared, actor: Actor, file: &Path) -> Result<Locked<'a>, Trouble> {
+    let deadline = Instant::now() + PATIENCE;
+    let busy = || Trouble::Busy(file.into());
+    let here = Here::take(shared, file, deadline).ok_or_else(busy)?;
     let mut pause = Duration::from_millis(1);
     loop {
-        if let Some(dot) = attempt(shared, actor, &list)? {
+        if let Some(dot) = attempt(shared, actor, file)? {
             return Ok(Locked { _dot: dot, _here: here });
         }
         if Instant::now() + pause > deadline {
@@ -41,15 +41,15 @@ pub fn lock<'a>(shared: &'a Shared, actor: Actor, folder: &Path) -> Result<Locke
 
 /// `None`: another program has it. Where no dotlock can be made, the spool can't be written by anybody, or mail must be
 /// removed to make room: going on without is right.
-fn attempt(shared: &Shared, actor: Actor, list: &PathBuf) -> Result<Option<Option<Dotlock>>, Trouble> {
+fn attempt(shared: &Shared, actor: Actor, file: &Path) -> Result<Option<Option<Dotlock>>, Trouble> {
     const IMPOSSIBLE: [Errno; 5] = [Errno::ACCESS, Errno::PERM, Errno::NOSPC, Errno::ROFS, Errno::DQUOT];
-    match Dotlock::take(list, actor) {
+    match Dotlock::take(file, actor) {
         Ok(taken) => Ok(taken.map(Some)),
         Err(error) if Errno::from_io_error(&error).is_some_and(|error| IMPOSSIBLE.contains(&error)) => {
-            shared.warn_once(list, &error, "no dotlock can be made; going on without");
+            shared.warn_once(file, &error, "no dotlock can be made; going on without");
             Ok(Some(None))
         }
-        Err(error) => Err(Trouble::io("making a dotlock for", list)(error)),
+        Err(error) => Err(Trouble::io("making a dotlock for", file)(error)),
     }
 }
 
