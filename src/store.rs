@@ -13,7 +13,7 @@ use disk::{Disk, Machine};
 
 mod any;
 mod claim;
-mod disk;
+pub mod disk;
 pub mod index;
 pub mod maildir;
 pub mod mbox;

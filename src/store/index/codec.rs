@@ -51,7 +51,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(u8, u16, u32, u64, i64, [u8; 16], [u8; 64], [u64; 2], Span, Record);
+plain!(u8, u16, u32, u64, i64, [u8; 16], [u8; 64], Span, Record);
 
 /// Of several fields, one after the other.
 macro_rules! fields {
@@ -177,13 +177,13 @@ impl Code for Live {
         let text = self.text.as_deref().unwrap_or_default();
         let name = &text[..text.len().min(self.record.name_len.into())];
         self.record.put(out);
-        name.len().to_le_bytes()[..2].iter().for_each(|octet| out.push(*octet));
+        (name.len() as u16).put(out);
         Arc::<[u8]>::from(text).put(out);
     }
 
     fn take(from: &mut Rest<'_>) -> Option<Self> {
         let record = Record::take(from)?;
-        let name = u16::from_le_bytes(from.pod()?);
+        let name = u16::take(from)?;
         let text = Arc::<[u8]>::take(from)?;
         let (name, uidl) = text.split_at_checked(name.into())?;
         Some(Live::new(record, name, uidl))
@@ -192,19 +192,57 @@ impl Code for Live {
 
 impl Code for Op {
     fn put(&self, out: &mut Vec<u8>) {
-        let mut tag = |tag: u8| out.push(tag);
         match self {
-            Op::Append(arrivals) => (tag(1), arrivals.put(out)).1,
-            Op::Flags(marks) => (tag(2), marks.put(out)).1,
-            Op::Expunge { uids, doomed } => (tag(3), uids.put(out), doomed.put(out)).2,
-            Op::Flushed(flushed) => (tag(4), flushed.put(out)).1,
-            Op::Buried(uids) => (tag(5), uids.put(out)).1,
-            Op::Learnt(learnt) => (tag(6), learnt.put(out)).1,
-            Op::Moved(moved) => (tag(7), moved.put(out)).1,
-            Op::Shift { from, by } => (tag(8), from.put(out), by.put(out)).2,
-            Op::Spool { stamps, front, notes } => (tag(9), stamps.put(out), front.put(out), notes.put(out)).3,
-            Op::Next(uid) => (tag(10), uid.put(out)).1,
-            Op::Identity { uidvalidity, uidnext, mailbox } => (tag(11), uidvalidity.put(out), uidnext.put(out), mailbox.put(out)).3,
+            Op::Append(arrivals) => {
+                out.push(1);
+                arrivals.put(out);
+            }
+            Op::Flags(marks) => {
+                out.push(2);
+                marks.put(out);
+            }
+            Op::Expunge { uids, doomed } => {
+                out.push(3);
+                uids.put(out);
+                doomed.put(out);
+            }
+            Op::Flushed(flushed) => {
+                out.push(4);
+                flushed.put(out);
+            }
+            Op::Buried(uids) => {
+                out.push(5);
+                uids.put(out);
+            }
+            Op::Learnt(learnt) => {
+                out.push(6);
+                learnt.put(out);
+            }
+            Op::Moved(moved) => {
+                out.push(7);
+                moved.put(out);
+            }
+            Op::Shift { from, by } => {
+                out.push(8);
+                from.put(out);
+                by.put(out);
+            }
+            Op::Spool { stamps, front, notes } => {
+                out.push(9);
+                stamps.put(out);
+                front.put(out);
+                notes.put(out);
+            }
+            Op::Next(uid) => {
+                out.push(10);
+                uid.put(out);
+            }
+            Op::Identity { uidvalidity, uidnext, mailbox } => {
+                out.push(11);
+                uidvalidity.put(out);
+                uidnext.put(out);
+                mailbox.put(out);
+            }
         }
     }
 

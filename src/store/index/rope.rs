@@ -136,10 +136,6 @@ impl Rope {
         self.branches.last().map_or(0, |branch| branch.before + branch.count)
     }
 
-    pub fn last_uid(&self) -> u32 {
-        self.branches.last().map_or(0, |branch| branch.last)
-    }
-
     /// The place of the first message with this UID or a higher one.
     pub fn seek(&self, base: Option<&Base>, uid: u32) -> Cursor {
         let at = self.branches.partition_point(|branch| branch.last < uid);
@@ -354,7 +350,10 @@ impl Run {
     fn next_mapped<'a>(&self, base: &Base, from: u32, within: &mut u32, wanted: Wanted) -> Option<Found<'a>> {
         while *within < self.count {
             let at = (from + *within) as usize;
-            if wanted != Wanted::All && at.is_multiple_of(BLOCK) && base.summary(at / BLOCK).is_some_and(|summary| !wanted.may_be_in(&summary)) {
+            if wanted != Wanted::All
+                && at.is_multiple_of(BLOCK)
+                && base.summary(at / BLOCK).is_some_and(|summary| !wanted.may_be_in(&summary))
+            {
                 *within += BLOCK as u32;
                 continue;
             }
@@ -398,7 +397,8 @@ impl Run {
             while at < end && base.record(at).ok_or(Damaged)?.uid <= span.last {
                 let until = (at + BLOCK).min(end);
                 let records = (at..until).map(|at| base.record(at).ok_or(Damaged));
-                let block: Vec<Live> = records.map(|record| Ok(Live { record: self.shifted(record?), text: None })).collect::<Result<_, _>>()?;
+                let block: Vec<Live> =
+                    records.map(|record| Ok(Live { record: self.shifted(record?), text: None })).collect::<Result<_, _>>()?;
                 if let (true, left) = edit(block, spans, deed) {
                     self.keep(base, kept, at, edited)?;
                     left.into_iter().for_each(|messages| edited.push(Run::own(messages)));
@@ -437,6 +437,8 @@ impl Run {
 
 /// Does `deed` to those in `spans`. Whether anything changed, and what is left, if there is any.
 fn edit(mut messages: Vec<Live>, spans: &[Span], deed: Deed<'_>) -> (bool, Option<Vec<Live>>) {
+    let uid = |live: Option<&Live>| live.map_or(0, |live| live.record.uid);
+    let spans = overlapping(spans, Span { first: uid(messages.first()), last: uid(messages.last()) });
     let (mut changed, mut span) = (false, 0);
     messages.retain_mut(|live| {
         while spans.get(span).is_some_and(|span| span.last < live.record.uid) {
@@ -448,4 +450,3 @@ fn edit(mut messages: Vec<Live>, spans: &[Span], deed: Deed<'_>) -> (bool, Optio
     });
     (changed, (!messages.is_empty()).then_some(messages))
 }
-
