@@ -223,6 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn what_courier_5_wrote_is_read() {
+        let sizes = b"/3 3 1795376475\n1795376472.M186475P27544V0FE00I099E1B1_0.vm,S=37:2,S 41 1:1795376475:0\n";
+        let wanted = ("1795376472.M186475P27544V0FE00I099E1B1_0.vm,S=37".to_owned(), 41, "UID1-1795376475".to_owned());
+        assert_eq!(uidls(sizes), [wanted]);
+        let list = KeywordList::parse(b"Junk\nab\n$Label1\n\n1795376549.M639355P28673V0FE00I099E1C8_0.vm,S=37:2 0 1\n");
+        let (base, keywords) = list.messages().next().unwrap();
+        assert_eq!(base, b"1795376549.M639355P28673V0FE00I099E1C8_0.vm,S=37");
+        assert_eq!(keywords.collect::<Vec<_>>(), ["$Label1", "Junk", "ab"]);
+    }
+
+    #[test]
     fn keywords_are_known_by_number() {
         let list = KeywordList::parse(b"$Forwarded\nmy label(1)\n\n1.a:0 1\n2.b:1 5 x\n3.c:\n:0\n4.d\n5.e:0");
         let found: Vec<(&[u8], Vec<&str>)> = list.messages().map(|(base, keywords)| (base, keywords.collect())).collect();

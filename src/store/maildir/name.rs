@@ -189,12 +189,13 @@ fn host(name: &str) -> String {
 pub fn promised(base: &[u8]) -> Option<Uidl> {
     let mut parts = base.splitn(3, |&octet| octet == b'.');
     let (seconds, middle, _host) = (parts.next()?, parts.next()?, parts.next()?);
-    number::<u64>(seconds)?;
     let (unique, promise) = middle.split_at_checked(middle.len().checked_sub(18)?)?;
     let unique = unique.strip_prefix(b"M")?;
     let (micros, rest) = unique.split_at(memchr::memchr(b'P', unique)?);
     let (pid, nth) = rest[1..].split_at(memchr::memchr(b'Q', &rest[1..])?);
-    (number::<u32>(micros)?, number::<u32>(pid)?, number::<u64>(&nth[1..])?);
+    if [seconds, micros, pid, &nth[1..]].into_iter().any(|digits| number::<u64>(digits).is_none()) {
+        return None;
+    }
     let uid = hex(promise[..9].strip_prefix(b"U")?)?;
     let uidvalidity = hex(promise[9..].strip_prefix(b"Y")?)?;
     (uid != 0 && uidvalidity != 0).then_some(Uidl { uidvalidity, uid })

@@ -6,9 +6,9 @@
 //!
 //! - New messages are appended under the lock `dovecot-uidlist.lock`; the header's next UID is not kept up, so the next UID is the
 //!   larger of it and the last UID plus one. Other changes write `dovecot-uidlist.tmp` and rename it.
-//! - UIDs ascend through the whole file and lie below 4,294,967,295. **One line that is out of order or malformed, and Dovecot
-//!   removes the file**, giving all messages new UIDs; so a line can't be taken back by a later one, and a torn tail must be cut off
-//!   before anybody appends. A last line without LF is not read yet.
+//! - UIDs ascend through the whole file and lie below 4,294,967,295. **At a line that is out of order or malformed it stops, and
+//!   gives all messages behind it new UIDs**; so a line can't be taken back by a later one. (Here, reading goes on behind it.)
+//! - A last line without LF is not read yet, but the next append joins it: a torn tail must be cut off before anybody appends.
 //! - When a base comes twice, the later and higher UID is the message's, and the file is due for a rewrite.
 //! - Names that don't exist as files are expunged messages, left out at the next rewrite, which comes when a quarter is such.
 //! - Fields of records: `S` and `W` octets of the file and with CRLF, where the name doesn't say so; `P` the POP3 UIDL, `O` its place
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_make_dovecot_drop_the_list_is_not_written() {
+    fn what_dovecot_would_stumble_over_is_not_written() {
         let long = [b'a'; 256];
         for base in [&b""[..], b"a\nb", b"a\r", b"a:b", b"a/b", b"\0", &long] {
             assert_eq!(Record::new(1, b"", base).write(&mut Vec::new()), Err(Unlistable));

@@ -26,8 +26,9 @@ pub enum Layout {
 /// How letters beyond ASCII are written in file names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// [Modified UTF-7](utf7), the default of Dovecot 2.3 and of Courier.
+    /// [Modified UTF-7](utf7), the default of Dovecot 2.3 and what Courier had before version 5.
     Utf7,
+    /// As they are: Courier since version 5.
     Utf8,
 }
 
