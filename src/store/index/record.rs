@@ -12,8 +12,8 @@ use crate::store::message::{Flags, Traits, Uidl};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
 pub struct Record {
     pub uid: u32,
-    flags: u8,
-    traits: u8,
+    pub(in crate::store) flags: u8,
+    pub(in crate::store) traits: u8,
     /// mbox: octets of the From_ line.
     pub from_len: u16,
     /// A set of keywords of [`Keywords`](super::Keywords); 0 is the empty one. The index sets it.
@@ -30,7 +30,7 @@ pub struct Record {
     pub len: u64,
     /// Of the content, if [`Traits::PRINTED`].
     pub fingerprint: [u64; 2],
-    uidl: [u32; 2],
+    pub(in crate::store) uidl: [u32; 2],
     /// The internal date (RFC 9051 §2.3.3).
     pub received: u32,
     /// When it came into this mailbox (RFC 8514).
@@ -38,11 +38,12 @@ pub struct Record {
     /// Where its entry in `vmail.cache` is; 0 for none.
     pub cache: u64,
     /// Where its name is, in the snapshot's section of names.
-    pub(super) name: u64,
-    pub(super) name_len: u16,
-    pub(super) uidl_len: u16,
+    pub(in crate::store) name: u64,
+    /// Of the file name, and of the explicit POP3 UIDL behind it; the index sets them.
+    pub(in crate::store) name_len: u16,
+    pub(in crate::store) uidl_len: u16,
     /// Of all before, in the snapshot.
-    sum: u32,
+    pub(in crate::store) sum: u32,
 }
 
 impl Record {
