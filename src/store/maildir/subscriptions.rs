@@ -41,7 +41,7 @@ impl Subscriptions {
         let mut read = Subscriptions::new(naming);
         read.add_lines(&file[..file.len().min(LARGEST)], |line| match line.split_at_checked(5) {
             Some((inbox, [])) if inbox.eq_ignore_ascii_case(b"INBOX") => Some(b"INBOX".to_vec()),
-            Some((inbox, [b'.', name @ ..])) if inbox.eq_ignore_ascii_case(b"INBOX") => Some(parts_by_tab(name, b'.')),
+            Some((inbox, [b'.', name @ ..])) if !name.is_empty() && inbox.eq_ignore_ascii_case(b"INBOX") => Some(parts_by_tab(name, b'.')),
             _ => None,
         });
         read
@@ -127,7 +127,7 @@ mod tests {
             Subscriptions::parse(SAMPLE, MAILDIR),
             Subscriptions::parse(b"Entw&APw-rfe.R&-D\nINBOX\n", MAILDIR),
             Subscriptions::parse(b"Entw&APw-rfe/R&-D\nINBOX", Naming { layout: Layout::Mbox, ..MAILDIR }),
-            Subscriptions::parse_courier(b"INBOX.Entw&APw-rfe.R&-D\n#shared.x\nInbox\n\nINBOXES\n", MAILDIR),
+            Subscriptions::parse_courier(b"INBOX.Entw&APw-rfe.R&-D\n#shared.x\nInbox\n\nINBOXES\nINBOX.\n", MAILDIR),
         ] {
             assert_eq!(names(&read), ["Entwürfe/R&D", "INBOX"]);
             assert_eq!(read.write(), SAMPLE);
