@@ -19,12 +19,21 @@ pub(super) struct Book {
     opened: Mutex<Option<Opened>>,
 }
 
-/// An open counter, and the number by which others know that this process lives.
+/// An open counter.
 struct Opened {
     file: File,
     /// Device and inode.
     id: (u64, u64),
-    holder: Option<u32>,
+    own: Own,
+}
+
+/// What this process alone knows of an open counter.
+#[derive(Default)]
+pub(super) struct Own {
+    /// The number by which others know that it lives.
+    pub holder: Option<u32>,
+    /// The change whose slots are known to be written: every other is written once more, since its process may have died.
+    settled: Option<u64>,
 }
 
 /// The counter under its lock: nobody else reads or writes it.
@@ -32,7 +41,7 @@ pub(super) struct Page<'a> {
     pub disk: &'a dyn Disk,
     pub file: &'a File,
     pub header: Header,
-    pub holder: &'a mut Option<u32>,
+    pub own: &'a mut Own,
     octets: [u8; PAGE],
     /// Reservations of the first page that are to be written with the header, up to this octet.
     unwritten: usize,
@@ -63,7 +72,7 @@ impl Book {
                 None => opened.insert(self.open()?),
             };
             let guard = Guard::take(&current.file)?;
-            let Some(mut page) = self.read(&current.file, current.id, &mut current.holder)? else {
+            let Some(mut page) = self.read(&current.file, current.id, &mut current.own)? else {
                 drop(guard);
                 *opened = None;
                 continue;
@@ -93,13 +102,15 @@ impl Book {
             }
             outcome => outcome,
         }?;
+        // Slots are read one here, one there; what else may be read ahead is of no use.
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random);
         let made = file.metadata()?;
         give(&file, &made, folder)?;
-        Ok(Opened { file, id: (made.dev(), made.ino()), holder: None })
+        Ok(Opened { file, id: (made.dev(), made.ino()), own: Own::default() })
     }
 
     /// What the file says; one that says nothing yet is begun. `None` when it is no longer the one with the name.
-    fn read<'a>(&'a self, file: &'a File, id: (u64, u64), holder: &'a mut Option<u32>) -> io::Result<Option<Page<'a>>> {
+    fn read<'a>(&'a self, file: &'a File, id: (u64, u64), own: &'a mut Own) -> io::Result<Option<Page<'a>>> {
         let Some(now) = self.named().filter(|now| (now.dev(), now.ino()) == id) else { return Ok(None) };
         let mut octets = [0; PAGE];
         let is_whole = match file.read_exact_at(&mut octets, 0) {
@@ -110,9 +121,9 @@ impl Book {
         let head = octets.first_chunk::<{ Header::LEN }>().expect("a page is longer than a header");
         let (disk, unwritten) = (&*self.disk, 0);
         match Header::read(head).filter(|header| is_whole && now.len() >= header.place(header.capacity)) {
-            Some(header) => Ok(Some(Page { disk, file, header, holder, octets, unwritten })),
+            Some(header) => Ok(Some(Page { disk, file, header, own, octets, unwritten })),
             None if octets == [0; PAGE] && now.len() <= BEGUN => {
-                let mut page = Page { disk, file, header: nothing()?, holder, octets, unwritten };
+                let mut page = Page { disk, file, header: nothing()?, own, octets, unwritten };
                 page.begin()?;
                 Ok(Some(page))
             }
@@ -156,6 +167,7 @@ fn nothing() -> io::Result<Header> {
         is_complete: false,
         is_sweeping: false,
         high: 0,
+        sequence: 0,
         pending: Vec::new(),
     })
 }
@@ -169,7 +181,7 @@ impl Page<'_> {
 
     /// Finishes what a dead process has begun; after a start of the machine, all totals are made from the slots.
     fn recover(&mut self) -> io::Result<()> {
-        if !self.header.pending.is_empty() {
+        if self.own.settled != Some(self.header.sequence) {
             self.write_pending()?;
         }
         if self.header.boot != *BOOT {
@@ -193,16 +205,18 @@ impl Page<'_> {
 
     /// Writes slots and what the header says with them: all of it, or nothing, whenever the process dies.
     pub fn write(&mut self, slots: &[(u64, Slot)]) -> io::Result<()> {
+        self.header.sequence += 1;
         self.header.pending = slots.to_vec();
         self.write_header()?;
         self.write_pending()
     }
 
     fn write_pending(&mut self) -> io::Result<()> {
-        for (at, slot) in std::mem::take(&mut self.header.pending) {
-            self.disk.write(self.file, &slot.write(), at)?;
+        for (at, slot) in &self.header.pending {
+            self.disk.write(self.file, &slot.write(), *at)?;
         }
-        self.write_header()
+        self.own.settled = Some(self.header.sequence);
+        Ok(())
     }
 
     /// The reservations that there are, with their numbers.

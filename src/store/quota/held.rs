@@ -72,12 +72,12 @@ impl Page<'_> {
 
     /// The number by which others know that this process lives; what an earlier owner of the number had reserved is given back.
     fn holder(&mut self) -> io::Result<u32> {
-        if let Some(holder) = *self.holder {
+        if let Some(holder) = self.own.holder {
             return Ok(holder);
         }
         for holder in 0..HOLDERS {
             if lock::range(self.file, Range::Exclusive, LIVING + u64::from(holder), 1)? {
-                *self.holder = Some(holder);
+                self.own.holder = Some(holder);
                 let left: Vec<_> = self.held()?.into_iter().filter(|(_, held)| held.holder == holder).collect();
                 left.into_iter().try_for_each(|(number, _)| self.put_held(number, None))?;
                 return Ok(holder);

@@ -45,7 +45,9 @@ pub(super) struct Header {
     pub is_sweeping: bool,
     /// Reservations behind the first page may be there up to this number.
     pub high: u32,
-    /// Slots that may not have been written yet, and where.
+    /// Counts changes of slots.
+    pub sequence: u64,
+    /// The slots of the last change, which may not have been written yet, and where.
     pub pending: Vec<(u64, Slot)>,
 }
 
@@ -62,7 +64,7 @@ impl Header {
         }
         let mut from = Reading(&body[8..]);
         let boot = from.octets::<16>();
-        let [table, capacity, used, octets, messages, seed] = [(); 6].map(|()| from.long());
+        let [table, capacity, used, octets, messages, seed, sequence] = [(); 7].map(|()| from.long());
         let [epoch, flags, high, count] = [(); 4].map(|()| from.short());
         // Right by its checksum, but not of our making.
         if !(SMALLEST..=1 << 32).contains(&capacity) || !capacity.is_power_of_two() || !(TABLES_AT..1 << 48).contains(&table) {
@@ -80,6 +82,7 @@ impl Header {
             is_complete: flags & 1 != 0,
             is_sweeping: flags & 2 != 0,
             high,
+            sequence,
             pending: pending.collect::<Option<_>>()?,
         })
     }
@@ -89,7 +92,8 @@ impl Header {
         let mut all = Vec::with_capacity(Header::LEN);
         all.extend_from_slice(&Header::MAGIC);
         all.extend_from_slice(&self.boot);
-        let long = [self.table, self.capacity, self.used, self.total.octets, self.total.messages, self.seed];
+        let Usage { octets, messages } = self.total;
+        let long = [self.table, self.capacity, self.used, octets, messages, self.seed, self.sequence];
         all.extend(long.iter().flat_map(|number| number.to_le_bytes()));
         let flags = u32::from(self.is_complete) | u32::from(self.is_sweeping) << 1;
         let short = [self.epoch, flags, self.high, self.pending.len() as u32];
@@ -250,6 +254,7 @@ mod tests {
             is_complete: true,
             is_sweeping: false,
             high: 4,
+            sequence: 12,
             pending: vec![(1, slot), (2, Slot::default()), (3, slot)],
         };
         let held = Held { user: 1, usage: slot.usage, holder: 2, serial: 3, is_inbox: true };

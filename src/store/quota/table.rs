@@ -147,9 +147,16 @@ impl Page<'_> {
             }
             octets[number * Slot::LEN..][..Slot::LEN].copy_from_slice(&slot.write());
         }
-        self.disk.write(self.file, &octets, next.table)?;
+        self.write_pages(&octets, next.table)?;
         self.header = next;
         self.write_header()
+    }
+}
+
+impl Page<'_> {
+    /// Page by page: what is written at once the kernel keeps in large pieces, and then each small change costs as much as its piece is large.
+    pub fn write_pages(&self, octets: &[u8], at: u64) -> io::Result<()> {
+        octets.chunks(PAGE).zip(0..).try_for_each(|(page, number)| self.disk.write(self.file, page, at + number * PAGE as u64))
     }
 }
 
