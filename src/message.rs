@@ -7,10 +7,28 @@
 //! count each line end as CRLF, whatever it is on disk. A CR that no LF follows is an octet like any other. A line end that is missing
 //! at the very end is not made up: neither the message's size nor that of its last part counts one.
 
+mod addresses;
+mod charset;
+mod date;
+mod described;
 mod entry;
+mod envelope;
+mod header;
+mod html;
+mod lexer;
+mod nstring;
+mod opened;
+mod params;
 mod part;
+mod preview;
 mod scan;
+mod structure;
+mod subject;
+mod whole;
 
 pub use entry::{Entry, EntryRef};
 pub use part::{Encoding, Kind, Part};
 pub use scan::{Scanned, Scanner};
+
+#[cfg(test)]
+mod tests;

@@ -30,9 +30,10 @@ impl Part {
 }
 
 /// What is inside a part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// No other part: text, or data; also what is nested deeper than we look.
+    #[default]
     Leaf,
     /// The parts that follow with this one as parent, perhaps none.
     Multipart,
@@ -41,9 +42,10 @@ pub enum Kind {
 }
 
 /// How its body is encoded (RFC 2045 §6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// `7bit`, `8bit` or `binary`: not at all.
+    #[default]
     Identity,
     QuotedPrintable,
     Base64,
