@@ -1,37 +1,61 @@
 //! Mailboxes: homes and folders by UID, whatever keeps the octets.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::address::Owner;
-use crate::config::{self, Machine as Settings, Root};
-use crate::os::Actor;
+use crate::address::{Domain, Owner};
+use crate::config::{self, Fsync, Machine as Settings, Root, SpecialUse};
 use claim::Claims;
 use disk::{Disk, Machine};
+use mailbox::Open;
+use quota::{Quota, Usage};
+use settler::Settler;
 
+mod account;
 mod any;
+mod busy;
+mod change;
 mod claim;
-pub mod disk;
+mod disk;
+mod dotlocked;
+mod draft;
+mod folders;
+mod identity;
 pub mod index;
+mod kept;
+mod listing;
+mod local;
+mod mailbox;
 pub mod maildir;
 pub mod mbox;
+mod measure;
 mod memory;
 mod message;
 pub mod name;
 pub mod quota;
 mod reader;
+mod settler;
+mod spool;
+mod sync;
 mod trouble;
+mod uids;
 
+pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
+pub use change::{Applied, Changes, FlagChange, How};
 pub use claim::Claim;
-pub use mbox::{MboxFolder, MboxHome};
+pub use draft::{Draft, Incoming, Letter};
+pub use index::{Entry, State};
+pub use listing::{Appended, Copied, Listed, MailboxId, Status};
+pub use local::{LocalFolder, LocalHome};
 pub use memory::{MemoryFolder, MemoryHome};
-pub use message::{Changes, Flags, Message, Uidl};
+pub use message::{Flags, Uidl};
 pub use name::FolderName;
 pub use reader::Reader;
 pub use trouble::Trouble;
+pub use uids::Uids;
 
 /// What the store needs to know of the machine.
 #[derive(Debug, Clone)]
@@ -40,10 +64,16 @@ pub struct Places {
     pub index: PathBuf,
     /// The redo journals of updates in progress: `ROOT/var/lib/vmail/redo`.
     pub redo: PathBuf,
+    /// How much mail each domain has: `ROOT/var/lib/vmail/quota`.
+    pub quota: PathBuf,
+    /// Where large messages wait while they are received: `ROOT/var/lib/vmail/staging`.
+    pub staging: PathBuf,
     /// Locks between processes: `ROOT/run/vmail`.
     pub run: PathBuf,
-    /// How spools are locked, in this order.
+    /// How mboxes are locked, in this order.
     pub locks: Vec<LockKind>,
+    /// Whether what is acknowledged survives a power cut.
+    pub fsync: Fsync,
 }
 
 impl Places {
@@ -54,7 +84,15 @@ impl Places {
             config::LockKind::Fcntl => LockKind::Fcntl,
             config::LockKind::Flock => LockKind::Flock,
         };
-        Places { index: root.index(), redo: root.redo(), run: root.run(), locks: machine.mbox.locks.iter().map(lock).collect() }
+        Places {
+            index: root.index(),
+            redo: root.redo(),
+            quota: root.quota(),
+            staging: root.staging(),
+            run: root.run(),
+            locks: machine.mbox.locks.iter().map(lock).collect(),
+            fsync: machine.store.fsync,
+        }
     }
 }
 
@@ -69,23 +107,17 @@ pub enum LockKind {
     Flock,
 }
 
-/// One account's mail: where it is and who acts on it.
-#[derive(Debug, Clone)]
-pub struct Account {
-    pub owner: Owner,
-    pub actor: Actor,
-    /// The mbox file: `ROOT/var/spool/vmail/DOMAIN/USER`. It need not exist.
-    pub spool: PathBuf,
-}
-
 /// All mailboxes of the machine. Built once; clones share.
 #[derive(Clone)]
 pub struct Store(Arc<Shared>);
 
 struct Shared {
     places: Places,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     claims: Claims,
+    open: Open,
+    settler: Settler,
+    quotas: Mutex<HashMap<Domain, Quota>>,
     /// The spools that a thread of this process is scanning or updating.
     busy: Mutex<HashSet<PathBuf>>,
     freed: Condvar,
@@ -99,23 +131,48 @@ impl Shared {
             tracing::warn!(path = %path.display(), %error, "{what}");
         }
     }
+
+    /// The counter of a domain.
+    fn quota(&self, domain: &Domain) -> Quota {
+        let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        quotas.entry(domain.clone()).or_insert_with(|| Quota::open(&self.places.quota, domain)).clone()
+    }
 }
 
 impl Store {
     /// Looks at nothing and makes nothing yet.
     pub fn new(places: Places) -> Store {
-        Store::on(places, Box::new(Machine))
+        Store::on(places, Arc::new(Machine))
     }
 
     /// A store whose updates go through `disk`.
-    fn on(places: Places, disk: Box<dyn Disk>) -> Store {
-        let claims = Claims::default();
-        Store(Arc::new(Shared { places, disk, claims, busy: Mutex::default(), freed: Condvar::new(), warned: Mutex::default() }))
+    fn on(places: Places, disk: Arc<dyn Disk>) -> Store {
+        Store(Arc::new(Shared {
+            places,
+            disk,
+            claims: Claims::default(),
+            open: Open::default(),
+            settler: Settler::default(),
+            quotas: Mutex::default(),
+            busy: Mutex::default(),
+            freed: Condvar::new(),
+            warned: Mutex::default(),
+        }))
     }
 
     /// The mail of `account`. Costs nothing; opening a folder does.
     pub fn home(&self, account: Account) -> AnyHome {
-        AnyHome::Mbox(MboxHome::new(Arc::clone(&self.0), account))
+        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), account))
+    }
+
+    /// A message to be received.
+    pub fn draft(&self) -> Draft {
+        Draft::new(&self.0.places)
+    }
+
+    /// How much mail the users of `domain` have.
+    pub fn quota(&self, domain: &Domain) -> Quota {
+        self.0.quota(domain)
     }
 
     /// Makes the caller the only POP3 session of `owner` on this machine, in this process and all others

@@ -109,6 +109,13 @@ impl Index {
         }
     }
 
+    /// Removes what is in `folder`, as far as that can be done: what is there would be wrong.
+    pub fn remove(folder: &Path) {
+        for file in [JOURNAL, INDEX, CACHE] {
+            let _ = std::fs::remove_file(folder.join(file));
+        }
+    }
+
     fn of(folder: &Path, disk: &Arc<dyn Disk>, Files { state, journal, identity, end }: Files) -> Index {
         Index { folder: folder.to_owned(), disk: disk.clone(), state, journal, identity, end, postponed: 0, cache: Mutex::default() }
     }

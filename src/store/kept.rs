@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::disk::Disk;
-use super::index::{Durable, Found, Index, Learnt, Op, State};
+use super::index::{Durable, Found, Index, Learnt, Op, Record, State};
 use super::spool::Batch;
 use super::{Shared, Trouble};
 
@@ -21,8 +21,8 @@ pub enum Kept {
 
 /// How far what was written is kept.
 pub enum Written {
-    /// In the journal; [`Durable::sync`] makes it last.
-    Journal(Durable),
+    /// In the journal; [`Kept::durable`] makes it last.
+    Journal,
     /// In the memory of this process alone.
     Memory,
     /// Nothing was done: the index is gone, and the mailbox must be looked at again.
@@ -63,6 +63,22 @@ impl Kept {
         }
     }
 
+    /// What is cached of a message, if the files have it.
+    pub fn cached(&self, message: &Record) -> Option<Vec<u8>> {
+        match self {
+            Kept::Files(index) => index.cached(message),
+            Kept::Nothing | Kept::Memory(_) => None,
+        }
+    }
+
+    /// What makes the journal last.
+    pub fn durable(&self) -> Option<Durable> {
+        match self {
+            Kept::Files(index) => Some(index.durable()),
+            Kept::Nothing | Kept::Memory(_) => None,
+        }
+    }
+
     /// Takes in what other processes wrote.
     pub fn follow(&mut self) {
         let Kept::Files(index) = self else { return };
@@ -82,11 +98,11 @@ impl Kept {
         let unwritten = match self {
             Kept::Nothing => return Ok(Written::Nowhere),
             Kept::Memory(state) => {
-                *state = state.after(&deed(state)?.ops).map_err(Trouble::io("updating", folder))?;
+                *state = state.after(deed(state)?.ops).map_err(Trouble::io("updating", folder))?;
                 return Ok(Written::Memory);
             }
             Kept::Files(index) => match write(index, folder, deed)? {
-                Outcome::Done => return Ok(Written::Journal(index.durable())),
+                Outcome::Done => return Ok(Written::Journal),
                 Outcome::NoIndex => {
                     *self = Kept::Nothing;
                     return Ok(Written::Nowhere);
@@ -97,7 +113,7 @@ impl Kept {
         shared.warn_once(folder, &unwritten.error, CANT_WRITE);
         // What others find must not lack what is done here.
         Index::remove(folder);
-        let state = unwritten.state.after(&unwritten.ops).map_err(Trouble::io("updating", folder))?;
+        let state = unwritten.state.after(unwritten.ops).map_err(Trouble::io("updating", folder))?;
         *self = Kept::Memory(state);
         Ok(Written::Memory)
     }
@@ -105,8 +121,8 @@ impl Kept {
     /// Puts `state` in place of all that was known.
     pub fn replace(&mut self, shared: &Shared, folder: &Path, state: State) {
         let replaced = match self {
-            Kept::Files(index) => index.lock().and_then(|mut locked| locked.replace(state.clone())),
-            _ => Index::create(folder, &shared.disk, state.clone()).map(|index| *self = Kept::Files(index)),
+            Kept::Files(index) => index.lock().and_then(|mut locked| locked.replace(&state)),
+            _ => Index::create(folder, &shared.disk, &state).map(|index| *self = Kept::Files(index)),
         };
         if let Err(error) = replaced {
             shared.warn_once(folder, &error, CANT_WRITE);

@@ -1,5 +1,6 @@
 //! What a home tells of its folders without opening them.
 
+use super::index::State;
 use super::name::FolderName;
 use crate::config::SpecialUse;
 
@@ -28,6 +29,24 @@ pub struct Status {
     pub deleted: u32,
     /// Octets stored.
     pub octets: u64,
+}
+
+impl Status {
+    /// That of a mailbox.
+    pub(super) fn of(state: &State) -> Status {
+        let head = state.head();
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        Status {
+            id: MailboxId(head.mailbox),
+            uidvalidity: head.uidvalidity,
+            uidnext: head.uidnext,
+            modseq: head.modseq,
+            messages: small(head.totals.messages),
+            unseen: small(head.totals.unseen),
+            deleted: small(head.totals.deleted),
+            octets: head.totals.stored,
+        }
+    }
 }
 
 /// MAILBOXID (RFC 8474 §4): stays when the folder is renamed.

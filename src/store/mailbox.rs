@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use super::index::State;
 use super::kept::{Kept, Written};
 use super::name::FolderName;
+use super::reader::blocking;
 use super::spool::{Batch, Care, Hold, Scanned, Spool};
 use super::{Account, Shared, Trouble, sync};
 
@@ -16,6 +17,8 @@ mod learn;
 mod read;
 mod settle;
 mod transfer;
+
+pub use change::SOON;
 
 /// A mailbox that is in use. All functions but [`Mailbox::glance`] and [`Mailbox::read_at_once`] block.
 pub struct Mailbox {
@@ -144,7 +147,7 @@ impl Mailbox {
             match (anew, written) {
                 (Some(state), _) => kept.replace(&self.shared, &self.index, state),
                 (None, Written::Nowhere) => continue,
-                (None, Written::Journal(_) | Written::Memory) => {}
+                (None, Written::Journal | Written::Memory) => {}
             }
             break;
         }
@@ -170,11 +173,34 @@ impl Mailbox {
         }
     }
 
+    /// Writes what `deed` makes of the mailbox as the index has it: for what needs no files.
+    fn write(&self, deed: &mut dyn FnMut(&State) -> Result<Batch, Trouble>) -> Result<(Written, State), Trouble> {
+        loop {
+            let mut kept = self.kept();
+            kept.open(&self.shared, &self.index);
+            kept.follow();
+            let written = kept.write(&self.shared, &self.index, deed)?;
+            if let Some(state) = kept.state().filter(|_| !matches!(written, Written::Nowhere)) {
+                let state = state.clone();
+                self.published(&state);
+                return Ok((written, state));
+            }
+            drop(kept);
+            self.look()?;
+        }
+    }
+
+    /// Runs `deed` on a thread that may wait.
+    pub async fn on_thread<T: Send + 'static>(self: &Arc<Self>, deed: impl FnOnce(&Arc<Mailbox>) -> T + Send + 'static) -> T {
+        let mailbox = Arc::clone(self);
+        blocking(move || deed(&mailbox)).await
+    }
+
     /// There is a new state: the watchers hear of it, and the quota's figures follow.
     fn published(&self, state: &State) {
         let totals = state.head().totals;
         self.account.count(&self.shared, &self.name, totals.stored, totals.messages);
-        self.shared.news.tell(&self.index);
+        self.shared.told(&self.account, &self.index);
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -1,7 +1,9 @@
 //! New messages.
 
+use std::sync::Arc;
+
 use super::Mailbox;
-use crate::store::{Appended, Incoming, Trouble};
+use crate::store::{Appended, Changes, Incoming, Trouble};
 
 impl Mailbox {
     /// Appends all of `messages` or none; durable on return.
@@ -23,6 +25,18 @@ impl Mailbox {
         })?;
         drop(hold);
         self.spool.harden()?;
+        Ok(appended)
+    }
+
+    /// Appends `with` to `to` and expunges `uid`; durable on return.
+    pub fn replace(self: &Arc<Self>, uid: u32, with: &Incoming, to: &Mailbox) -> Result<Appended, Trouble> {
+        if self.look()?.message(uid).is_none() {
+            return Err(self.gone());
+        }
+        let appended = to.append(std::slice::from_ref(with))?;
+        let mut changes = Changes::default();
+        changes.expunge(uid);
+        self.apply(&changes)?;
         Ok(appended)
     }
 }

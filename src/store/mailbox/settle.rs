@@ -1,12 +1,9 @@
 //! What the journal alone knows reaches the spool: within two seconds, and when a folder is closed.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::Mailbox;
 use crate::store::index::State;
 use crate::store::spool::Batch;
-use crate::store::{Shared, Trouble};
+use crate::store::Trouble;
 
 impl Mailbox {
     /// Writes to the spool all that is owed to it.

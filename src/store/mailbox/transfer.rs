@@ -1,8 +1,11 @@
 //! Copies and moves: as files from Maildir to Maildir, else by reading and appending.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::Mailbox;
 use crate::store::draft::Shelf;
-use crate::store::index::{Entry, Op, Span};
+use crate::store::index::{Entry, Op, Span, State};
 use crate::store::maildir::Way;
 use crate::store::spool::{Batch, Spool};
 use crate::store::{Changes, Copied, Draft, Facts, Incoming, Trouble, Uids};
@@ -19,7 +22,7 @@ impl Mailbox {
     }
 
     /// Moves messages to the end of `to`; durable on return.
-    pub fn relocate(&self, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
+    pub fn relocate(self: &Arc<Self>, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
         let (there, _) = self.sizes(uids)?;
         match (self.spool.as_maildir(), to.spool.as_maildir()) {
             (Some(from), Some(_)) => {
@@ -61,7 +64,7 @@ impl Mailbox {
     fn try_to_pass_files(&self, uids: &Uids, to: &Mailbox, way: Way) -> Result<Copied, Trouble> {
         let Some(from) = self.spool.as_maildir() else { return Err(self.gone()) };
         let known = self.look()?;
-        let entries = self.kept().entries(&known, uids);
+        let entries = self.entries(&known, uids);
         let mut hold = to.spool.hold(true)?.ok_or_else(|| to.gone())?;
         let mut copied = Copied { uidvalidity: 0, uids: Vec::new() };
         to.write_held(&mut *hold, &mut |hold, state| {
@@ -73,6 +76,13 @@ impl Mailbox {
         drop(hold);
         to.spool.harden()?;
         Ok(copied)
+    }
+
+    /// What is cached of messages, by UID.
+    fn entries(&self, known: &State, uids: &Uids) -> HashMap<u32, Vec<u8>> {
+        let kept = self.kept();
+        let messages = uids.ranges().flat_map(|range| known.range(Span::from(range)));
+        messages.filter_map(|message| Some((message.uid, kept.cached(&message)?))).collect()
     }
 
     fn pass_letters(&self, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
