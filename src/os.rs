@@ -10,5 +10,6 @@ pub mod place;
 pub mod privilege;
 pub mod process;
 pub mod stamp;
+pub mod watch;
 
 pub use actor::Actor;
