@@ -12,6 +12,7 @@ pub mod place;
 pub mod privilege;
 pub mod process;
 pub mod stamp;
+pub mod watch;
 
 pub use actor::Actor;
 pub use dir::Dir;
