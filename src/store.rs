@@ -10,6 +10,7 @@ use crate::config::{self, Fsync, Machine as Settings, Root, SpecialUse};
 use claim::Claims;
 use disk::{Disk, Machine};
 use mailbox::Open;
+use news::News;
 use quota::{Quota, Usage};
 use settler::Settler;
 
@@ -34,6 +35,7 @@ mod measure;
 mod memory;
 mod message;
 pub mod name;
+mod news;
 pub mod quota;
 mod reader;
 mod settler;
@@ -53,6 +55,7 @@ pub use local::{LocalFolder, LocalHome};
 pub use memory::{MemoryFolder, MemoryHome};
 pub use message::{Flags, Uidl};
 pub use name::FolderName;
+pub use news::Watcher;
 pub use reader::Reader;
 pub use trouble::Trouble;
 pub use uids::Uids;
@@ -116,6 +119,7 @@ struct Shared {
     disk: Arc<dyn Disk>,
     claims: Claims,
     open: Open,
+    news: News,
     settler: Settler,
     quotas: Mutex<HashMap<Domain, Quota>>,
     /// The spools that a thread of this process is scanning or updating.
@@ -152,6 +156,7 @@ impl Store {
             disk,
             claims: Claims::default(),
             open: Open::default(),
+            news: News::default(),
             settler: Settler::default(),
             quotas: Mutex::default(),
             busy: Mutex::default(),
@@ -298,8 +303,8 @@ pub trait Folder: Send {
     /// Appends `with` to folder `to` and expunges `uid`, as one deed (RFC 8508).
     fn replace(&mut self, uid: u32, with: &Incoming, to: &FolderName) -> impl Future<Output = Result<Appended, Trouble>> + Send;
 
-    /// Ends the use of the folder: what other programs are to see of it is written now rather than soon.
-    fn close(self) -> impl Future<Output = Result<(), Trouble>> + Send;
+    /// Writes now rather than soon what other programs are to see of the folder: at the end of a session.
+    fn settle(&mut self) -> impl Future<Output = Result<(), Trouble>> + Send;
 }
 
 /// What can be told of a message only after reading it.

@@ -1,10 +1,9 @@
 //! The closed set of homes.
 
-use super::news::Watcher;
 use super::quota::Usage;
 use super::{
     Appended, Applied, Changes, Copied, Facts, Features, Folder, FolderName, Home, Incoming, Listed, LocalFolder, LocalHome, MailboxId,
-    MemoryFolder, MemoryHome, Reader, State, Status, Trouble, Uids,
+    MemoryFolder, MemoryHome, Reader, State, Status, Trouble, Uids, Watcher,
 };
 use crate::config::SpecialUse;
 
@@ -127,7 +126,7 @@ impl Folder for AnyFolder {
         each!(AnyFolder, self, folder => folder.replace(uid, with, to).await)
     }
 
-    async fn close(self) -> Result<(), Trouble> {
-        each!(AnyFolder, self, folder => folder.close().await)
+    async fn settle(&mut self) -> Result<(), Trouble> {
+        each!(AnyFolder, self, folder => folder.settle().await)
     }
 }

@@ -1,5 +1,6 @@
 //! What can be asked to change in a mailbox, and what came of it.
 
+use super::index::{Marks, Op, Span, State};
 use super::{Flags, Uids};
 
 /// What [`Folder::apply`](super::Folder::apply) does: flags first, then what is to go.
@@ -86,5 +87,61 @@ impl FlagChange {
                 }
             }
         }
+    }
+}
+
+/// When changes reach the spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reaching {
+    /// With the ops.
+    Now,
+    /// When the mailbox settles.
+    Later,
+}
+
+/// The part of `changes` that concerns messages that are there and that does not come too late; what does goes to `stale`.
+pub(super) fn fitting(changes: &Changes, state: &State, stale: &mut Uids) -> Changes {
+    *stale = Uids::NONE;
+    let present =
+        |uids: &Uids| -> Uids { uids.ranges().flat_map(|range| state.range(Span::from(range))).map(|message| message.uid).collect() };
+    let mut flags = Vec::new();
+    for change in &changes.flags {
+        let mut fit = FlagChange { uids: Uids::NONE, ..change.clone() };
+        for uid in present(&change.uids).iter() {
+            let since = state.message(uid).map_or(0, |message| message.modseq);
+            if change.unchanged_since.is_some_and(|least| since > least) { stale.insert(uid) } else { fit.uids.insert(uid) }
+        }
+        if !fit.uids.is_empty() {
+            flags.push(fit);
+        }
+    }
+    Changes { flags, expunge: present(&changes.expunge) }
+}
+
+/// As ops of the index.
+pub(super) fn ops(changes: &Changes, reaching: Reaching) -> Vec<Op> {
+    let mut ops: Vec<Op> = changes.flags.iter().map(|change| Op::Flags(marks(change, reaching))).collect();
+    if !changes.expunge.is_empty() {
+        ops.push(Op::Expunge { uids: changes.expunge.spans(), doomed: reaching == Reaching::Later });
+    }
+    ops
+}
+
+fn marks(change: &FlagChange, reaching: Reaching) -> Marks {
+    let words = || change.keywords.iter().map(|word| word.as_str().into()).collect();
+    let (remove, add) = match change.how {
+        How::Add => (Flags::NONE, change.flags),
+        How::Remove => (change.flags, Flags::NONE),
+        How::Replace => (Flags::ALL.without(Flags::OLD), change.flags),
+    };
+    let is_removal = change.how == How::Remove;
+    Marks {
+        uids: change.uids.spans(),
+        remove,
+        add,
+        clear: change.how == How::Replace,
+        remove_keywords: if is_removal { words() } else { Vec::new() },
+        add_keywords: if is_removal { Vec::new() } else { words() },
+        dirty: reaching == Reaching::Later,
     }
 }

@@ -23,10 +23,7 @@ pub struct Draft {
 
 enum Text {
     Memory(Vec<u8>),
-    File {
-        file: Arc<File>,
-        from: u64,
-    },
+    File { file: Arc<File>, from: u64 },
 }
 
 /// Where many letters wait together: a few in memory, the others in one file without a name.
@@ -147,7 +144,8 @@ impl Draft {
         match &mut self.text {
             Text::Memory(text) if text.len() + octets.len() <= IN_MEMORY => text.extend_from_slice(octets),
             Text::Memory(text) => {
-                let staged = staged(&self.staging).and_then(|mut file| file.write_all(text).and_then(|()| file.write_all(octets)).map(|()| file));
+                let staged =
+                    staged(&self.staging).and_then(|mut file| file.write_all(text).and_then(|()| file.write_all(octets)).map(|()| file));
                 let file = Arc::new(staged.map_err(Trouble::io("writing into", &self.staging))?);
                 self.text = Text::File { file, from: 0 };
             }

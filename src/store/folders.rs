@@ -13,6 +13,7 @@ use super::local::LocalHome;
 use super::mailbox::Open;
 use super::name::disk::Layout;
 use super::name::{BadName, FolderName};
+use super::news::Place;
 use super::{Account, Listed, MailboxId, Trouble, Uids};
 use crate::config::SpecialUse;
 use crate::os::Dir;
@@ -87,8 +88,18 @@ pub fn list(home: &LocalHome) -> Result<Vec<Listed>, Trouble> {
 }
 
 /// What a folder of this name is for, unless somebody says otherwise.
-fn usual(name: &FolderName) -> Option<SpecialUse> {
+pub fn usual(name: &FolderName) -> Option<SpecialUse> {
     SpecialUse::ALL.into_iter().find(|special| name.parent().is_none() && name.last().eq_ignore_ascii_case(special.name()))
+}
+
+/// Where other programs leave traces when they change anything in the home.
+pub fn watched(home: &LocalHome) -> Vec<Place> {
+    let (account, layout) = (home.account(), home.layout());
+    let top = top(account, layout);
+    let mut places = vec![Place { folder: top.into(), name: None, actor: account.actor }];
+    let names = found(account, layout).unwrap_or_default().into_keys().chain([FolderName::inbox()]);
+    places.extend(names.filter_map(|name| home.mailbox(&name).ok()).flat_map(|mailbox| mailbox.watched()));
+    places
 }
 
 /// Makes a folder.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::disk::Disk;
-use files::{Beside, CACHE, Identity, JOURNAL, Patience};
+pub use files::JOURNAL;
+use files::{Beside, CACHE, Identity, Patience};
 use open::{Files, Making, Seen};
 use state::Generation;
 
@@ -111,7 +112,7 @@ impl Index {
 
     /// Removes what is in `folder`, as far as that can be done: what is there would be wrong.
     pub fn remove(folder: &Path) {
-        for file in [JOURNAL, INDEX, CACHE] {
+        for file in [JOURNAL, files::INDEX, CACHE] {
             let _ = std::fs::remove_file(folder.join(file));
         }
     }

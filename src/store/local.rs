@@ -9,14 +9,13 @@ use super::maildir::Maildir;
 use super::mbox::Mbox;
 use super::name::FolderName;
 use super::name::disk::Layout;
-use super::news::Watcher;
 use super::quota::Usage;
 use super::reader::blocking;
 use super::settler::Settler;
 use super::spool::Spool;
 use super::{
-    Account, Appended, Applied, Changes, Copied, Facts, Features, Folder, Home, Incoming, Listed, MailboxId, Reader, Shared, Status, Trouble,
-    Uids, folders,
+    Account, Appended, Applied, Changes, Copied, Facts, Features, Folder, Home, Incoming, Listed, MailboxId, Reader, Shared, Status,
+    Trouble, Uids, Watcher, folders,
 };
 use crate::config::{self, SpecialUse};
 
@@ -66,6 +65,11 @@ impl LocalHome {
     async fn on_thread<T: Send + 'static>(&self, deed: impl FnOnce(&LocalHome) -> T + Send + 'static) -> T {
         let home = self.clone();
         blocking(move || deed(&home)).await
+    }
+
+    /// Folders have come, gone or been renamed.
+    pub(super) fn changed(&self) {
+        self.shared.news.tell(&self.account.owner, "");
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -136,7 +140,7 @@ impl Home for LocalHome {
     }
 
     fn watch(&self) -> Watcher {
-        self.shared.watch_home(&self.index(&FolderName::inbox()))
+        self.shared.news.home(&self.account.owner, folders::watched(self))
     }
 
     async fn usage(&self) -> Result<Usage, Trouble> {
@@ -239,7 +243,7 @@ impl Folder for LocalFolder {
         Ok(appended)
     }
 
-    async fn close(self) -> Result<(), Trouble> {
+    async fn settle(&mut self) -> Result<(), Trouble> {
         match self.mailbox.is_owing() {
             true => self.mailbox.on_thread(|mailbox| mailbox.settle()).await,
             false => Ok(()),

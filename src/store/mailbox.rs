@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use super::index::State;
 use super::kept::{Kept, Written};
 use super::name::FolderName;
+use super::news::{Place, Watcher};
 use super::reader::blocking;
 use super::spool::{Batch, Care, Hold, Scanned, Spool};
 use super::{Account, Shared, Trouble, sync};
+use crate::os::Actor;
 
 mod append;
 mod change;
@@ -200,7 +202,24 @@ impl Mailbox {
     fn published(&self, state: &State) {
         let totals = state.head().totals;
         self.account.count(&self.shared, &self.name, totals.stored, totals.messages);
-        self.shared.told(&self.account, &self.index);
+        self.shared.news.tell(&self.account.owner, &self.called());
+    }
+
+    /// Hears of every change from now on, whoever makes it.
+    pub fn watch(&self) -> Watcher {
+        self.shared.news.mailbox(&self.account.owner, &self.called(), self.watched())
+    }
+
+    /// Where other processes leave traces.
+    pub fn watched(&self) -> Vec<Place> {
+        let mut places = self.spool.watched();
+        places.push(Place { folder: self.index.to_path_buf(), name: Some(super::index::JOURNAL.into()), actor: Actor::Service });
+        places
+    }
+
+    /// The name by which watchers know it.
+    fn called(&self) -> String {
+        self.name.display('/').to_string()
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -6,8 +6,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::index::{Entry, Record, State};
 use super::message::Traits;
+use super::news::Place;
 use super::spool::{Care, Hold, Spool, Staged as AnyStaged};
 use super::{Account, Incoming, Reader, Shared, Trouble, dotlocked, sync};
 use crate::os::Dir;
@@ -18,7 +21,6 @@ mod build;
 pub mod courier;
 mod deliver;
 mod files;
-pub mod home;
 pub mod keywords;
 mod ledger;
 mod marks;
@@ -30,6 +32,7 @@ pub mod subscriptions;
 pub mod uidlist;
 
 pub use adopt::Way;
+pub use build::make_parts;
 pub use deliver::Staged;
 
 /// One Maildir: INBOX or a folder of a Maildir++.
@@ -62,8 +65,8 @@ impl Maildir {
     }
 
     fn trouble(&self, doing: &'static str, error: io::Error) -> Trouble {
-        match error.kind() {
-            io::ErrorKind::NotADirectory | io::ErrorKind::FilesystemLoop => {
+        match Errno::from_io_error(&error) {
+            Some(Errno::NOTDIR | Errno::LOOP) => {
                 Trouble::NotMailbox { path: self.path.clone(), what: "is not a Maildir: a folder of it is a link or a file" }
             }
             _ => Trouble::io(doing, &self.path)(error),
@@ -150,8 +153,8 @@ impl Spool for Maildir {
         true
     }
 
-    fn watched(&self) -> Vec<PathBuf> {
-        vec![self.path.join(NEW), self.path.join(CUR)]
+    fn watched(&self) -> Vec<Place> {
+        [NEW, CUR].map(|part| Place { folder: self.path.join(part), name: None, actor: self.account.actor }).into()
     }
 
     fn as_maildir(&self) -> Option<&Maildir> {

@@ -1,8 +1,8 @@
 //! What is told of a message while its text streams by, once: sizes, fingerprint, and all that IMAP clients ask of it.
 
+use super::mbox;
 use super::mbox::head::{Line, Walk};
 use super::mbox::tally::Tally;
-use super::mbox;
 use super::message::Fingerprint;
 use crate::message::{Entry, Scanner};
 

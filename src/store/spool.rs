@@ -1,9 +1,8 @@
 //! What keeps the octets of one mailbox: all in which an mbox and a Maildir differ, seen from [`Mailbox`](super::mailbox::Mailbox).
 
-use std::path::PathBuf;
-
 use super::index::{Entry, Op, State};
 use super::maildir::{self, Maildir, Way};
+use super::news::Place;
 use super::{Changes, Incoming, Reader, Trouble, Uids};
 
 /// The files of one mailbox. Locks are taken in this order: [`Spool::hold`], then the index.
@@ -32,7 +31,7 @@ pub trait Spool: Send + Sync {
     fn is_lazy(&self) -> bool;
 
     /// What to watch for the news of other programs.
-    fn watched(&self) -> Vec<PathBuf>;
+    fn watched(&self) -> Vec<Place>;
 
     /// If it is a Maildir: messages go from one to another as files.
     fn as_maildir(&self) -> Option<&Maildir> {
@@ -65,7 +64,8 @@ pub trait Hold {
     ///
     /// # Errors
     /// [`Trouble::Changed`] when a file is not where `known` says.
-    fn adopt(&mut self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way) -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble>;
+    fn adopt(&mut self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way)
+    -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble>;
 
     /// Writes to the files some of what the index alone knows; durable on return. Only where [`Spool::is_lazy`] is true.
     fn settle(&mut self, state: &State) -> Result<Batch, Trouble>;

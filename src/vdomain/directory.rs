@@ -232,7 +232,11 @@ impl VirtualDomain {
             name: name.unwrap_or_else(|_| "main.localdomain".parse().expect("a name of two labels")),
             record: DomainRecord { owner: Owned::User, spool: Spool::Mbox, ..DomainRecord::default() },
             standing: Standing::Served,
-            realm: Realm { users: Users::of(root.system_passwd(), root.system_shadow()), spool: root.system_mail(), root: root.path().into() },
+            realm: Realm {
+                users: Users::of(root.system_passwd(), root.system_shadow()),
+                spool: root.system_mail(),
+                root: root.path().into(),
+            },
         }
     }
 }

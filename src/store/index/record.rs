@@ -47,6 +47,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Another message with the same content was there when this one came: a digest does not tell them apart.
+    pub fn is_twin(&self) -> bool {
+        self.has(Traits::TWIN)
+    }
+
     pub fn flags(&self) -> Flags {
         Flags::from_bits(self.flags)
     }

@@ -1,9 +1,9 @@
 //! What the journal alone knows reaches the spool: within two seconds, and when a folder is closed.
 
 use super::Mailbox;
+use crate::store::Trouble;
 use crate::store::index::State;
 use crate::store::spool::Batch;
-use crate::store::Trouble;
 
 impl Mailbox {
     /// Writes to the spool all that is owed to it.

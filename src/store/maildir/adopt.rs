@@ -33,7 +33,14 @@ impl Held<'_> {
     ///
     /// # Errors
     /// [`Trouble::Changed`] when a file is not where `known` says.
-    pub(super) fn take_files(&self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way) -> Result<(Vec<Op>, Pairs), Trouble> {
+    pub(super) fn take_files(
+        &self,
+        state: &State,
+        from: &Maildir,
+        known: &State,
+        uids: &Uids,
+        way: Way,
+    ) -> Result<(Vec<Op>, Pairs), Trouble> {
         let source = from.act("opening", || {
             let top = from.top()?;
             Ok([top.beneath(NEW)?, top.beneath(CUR)?])

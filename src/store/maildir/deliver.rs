@@ -85,7 +85,8 @@ impl Held<'_> {
         for (at, message) in messages.iter().enumerate() {
             let (folder, name) = delivery.add(message)?;
             let into = if folder == NEW { &folders.0 } else { &folders.1 };
-            let placed = self.act("delivering into", || self.maildir.shared.disk.rename_in((&staged.tmp, &staged.names[at]), (into, &name)));
+            let placed =
+                self.act("delivering into", || self.maildir.shared.disk.rename_in((&staged.tmp, &staged.names[at]), (into, &name)));
             if let Err(trouble) = placed {
                 self.take_back(&delivery, &folders, at);
                 return Err(trouble);
@@ -170,7 +171,8 @@ impl Delivery<'_> {
             uidlist::push_field(&mut fields, uidlist::UIDL, explicit);
         }
         Line::new(uid, &fields, base.as_bytes()).write(&mut self.lines).map_err(|_| Trouble::Full("the list of UIDs".into()))?;
-        let mut record = Record { uid, len: message.letter.len(), size: measured.size, fingerprint: measured.fingerprint, ..Record::default() };
+        let mut record =
+            Record { uid, len: message.letter.len(), size: measured.size, fingerprint: measured.fingerprint, ..Record::default() };
         self.mark(&mut record, message);
         record.set_uidl(uidl);
         record.received = message.received.unwrap_or_else(now);

@@ -136,7 +136,7 @@ impl Held<'_> {
     }
 }
 
-fn parse(text: &[u8], stamp: Stamp) -> Result<Lists, uidlist::Broken> {
+pub fn parse(text: &[u8], stamp: Stamp) -> Result<Lists, uidlist::Broken> {
     let (header, mut records) = uidlist::read(text)?;
     let mut lines = HashMap::new();
     let mut is_due = header.version != uidlist::Version::Three || header.guid.is_none();

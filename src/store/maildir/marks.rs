@@ -29,8 +29,7 @@ pub fn words(bits: u32, letters: &Letters) -> impl Iterator<Item = &str> {
 const PASSED: u32 = 26;
 /// The bits that are keywords.
 pub const KEYWORDS: u32 = (1 << PASSED) - 1;
-const FLAGS: [(Flags, u32); 5] =
-    [(Flags::DRAFT, 27), (Flags::FLAGGED, 28), (Flags::ANSWERED, 29), (Flags::SEEN, 30), (Flags::DELETED, 31)];
+const FLAGS: [(Flags, u32); 5] = [(Flags::DRAFT, 27), (Flags::FLAGGED, 28), (Flags::ANSWERED, 29), (Flags::SEEN, 30), (Flags::DELETED, 31)];
 
 #[cfg(test)]
 mod tests {

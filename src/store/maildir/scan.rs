@@ -141,8 +141,7 @@ impl<'a, 'h> Look<'a, 'h> {
             let listings = [files::list(&dirs[0])?, files::list(&dirs[1])?];
             Ok((dirs, listings))
         })?;
-        let mut look =
-            Look { held, listings, mails: Vec::new(), dirs, letters: held.letters()?, further: held.further_keywords()? };
+        let mut look = Look { held, listings, mails: Vec::new(), dirs, letters: held.letters()?, further: held.further_keywords()? };
         look.mails = look.gather();
         Ok(look)
     }
@@ -255,7 +254,8 @@ impl<'a, 'h> Look<'a, 'h> {
             }
         }
         listed.sort_unstable_by_key(|(uid, _)| *uid);
-        let arrivals: Vec<Option<Arrival>> = listed.into_iter().map(|(uid, mail)| self.arrival(uid, mail, lists)).collect::<Result<_, _>>()?;
+        let arrivals: Vec<Option<Arrival>> =
+            listed.into_iter().map(|(uid, mail)| self.arrival(uid, mail, lists)).collect::<Result<_, _>>()?;
         Ok((arrivals.into_iter().flatten().collect(), lines))
     }
 
@@ -301,7 +301,13 @@ impl<'a, 'h> Look<'a, 'h> {
         let words = |bits| marks::words(bits, &self.letters).map(Keyword::from).collect::<Vec<_>>();
         let old = if record.has(Traits::FRESH) { Flags::NONE } else { Flags::OLD };
         let before = marks::marks(record.letters).flags.with(old);
-        changed.add(record.uid, before.without(mail.flags()), mail.flags().without(before), words(record.letters & !bits), words(bits & !record.letters));
+        changed.add(
+            record.uid,
+            before.without(mail.flags()),
+            mail.flags().without(before),
+            words(record.letters & !bits),
+            words(bits & !record.letters),
+        );
         let name = (text != now).then(|| now.into());
         changed.flushed.push(Flushed { uid: record.uid, modseq: 0, letters: bits, fresh: mail.fresh, verbatim, name });
     }
@@ -356,7 +362,7 @@ fn all_lines(arrivals: &[Arrival], lists: &Lists) -> Vec<u8> {
 }
 
 /// The lines of a whole list.
-fn ordered(lists: &Lists) -> Vec<u8> {
+pub fn ordered(lists: &Lists) -> Vec<u8> {
     let mut lines: Vec<_> = lists.lines.iter().filter(|(_, line)| line.uid > 0).collect();
     lines.sort_unstable_by_key(|(_, line)| line.uid);
     lines.into_iter().fold(Vec::new(), |mut text, (base, line)| {

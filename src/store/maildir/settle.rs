@@ -30,7 +30,14 @@ impl Hold for Held<'_> {
         Err(self.maildir.trouble("changing", io::ErrorKind::Unsupported.into()))
     }
 
-    fn adopt(&mut self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way) -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble> {
+    fn adopt(
+        &mut self,
+        state: &State,
+        from: &Maildir,
+        known: &State,
+        uids: &Uids,
+        way: Way,
+    ) -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble> {
         self.take_files(state, from, known, uids, way)
     }
 
@@ -45,7 +52,10 @@ impl Hold for Held<'_> {
         }
         let buried = self.bury(state, &settling, &mut touched)?;
         self.make_last(touched, &settling)?;
-        let stamps = self.stamps_after(state, [(touched[0], true), (touched[1], false)].into_iter().filter(|(touched, _)| *touched).map(|(_, fresh)| fresh))?;
+        let stamps = self.stamps_after(
+            state,
+            [(touched[0], true), (touched[1], false)].into_iter().filter(|(touched, _)| *touched).map(|(_, fresh)| fresh),
+        )?;
         let mut ops = vec![Op::Flushed(flushed), Op::Buried(buried)];
         let mut notes = Notes::of(state);
         if notes.lines > 2 * state.len() as u64 + SLACK {
@@ -102,7 +112,7 @@ impl Held<'_> {
 
     /// Gives the file of `message` the name that its flags want.
     fn rename(&self, message: &Entry<'_>, settling: &Settling, touched: &mut [bool; 2]) -> Result<Flushed, Trouble> {
-        let (folder, name) = super::place(message, message.name());
+        let (_, name) = super::place(message, message.name());
         let parsed = FileName::parse(&name);
         let keywords = message.keywords().filter_map(|word| settling.letters.letter(word)).fold(0, |bits, letter| bits | 1 << letter);
         // A letter that means nothing to us means something to somebody.
@@ -155,7 +165,9 @@ impl Held<'_> {
         let unlink = |dir: &Dir, name: &std::ffi::OsStr| self.act("removing from", || self.maildir.shared.disk.unlink_in(dir, name));
         match unlink(&settling.folders[at], &name) {
             Ok(()) => touched[at] = true,
-            Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => self.unlink_renamed(doomed, settling, touched)?,
+            Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                self.unlink_renamed(doomed, settling, touched)?
+            }
             Err(trouble) => return Err(trouble),
         }
         Ok(())
