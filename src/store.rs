@@ -17,6 +17,7 @@ mod disk;
 pub mod mbox;
 mod memory;
 mod message;
+pub mod news;
 pub mod quota;
 mod reader;
 mod trouble;

@@ -109,19 +109,8 @@ pub fn is_local(folder: &Path) -> bool {
 }
 
 /// statfs(2): NFS, SMB, CIFS, SMB2, FUSE, 9P, Ceph, AFS, Lustre, OCFS2, GFS2.
-const REMOTE: [u32; 11] = [
-    0x6969,
-    0x517b,
-    0xff53_4d42,
-    0xfe53_4d42,
-    0x6573_5546,
-    0x0102_1997,
-    0x00c3_6400,
-    0x5346_414f,
-    0x0bd0_0bd0,
-    0x7461_636f,
-    0x0116_1970,
-];
+const REMOTE: [u32; 11] =
+    [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x0102_1997, 0x00c3_6400, 0x5346_414f, 0x0bd0_0bd0, 0x7461_636f, 0x0116_1970];
 
 #[cfg(test)]
 mod tests {
