@@ -6,10 +6,11 @@
 //! ```text rooms
 //! address :                                     # Address, Domain, User, Owner: values that cannot be wrong
 //! os      :                                     # locks, atomic files, acting as an owner, child processes, crypt(3)
+//! message : address                             # RFC 5322/MIME as byte ranges; ENVELOPE and BODYSTRUCTURE as the octets IMAP sends
 //! config  : address os                          # vmail.toml and the per-domain records; errors with file and line
 //! vdomain : address config os                   # the directory of domains: identify, users, aliases(5), password hashes
 //! tls     : address config os vdomain           # certificates by dialled address and server name; reload
-//! store   : address config os vdomain           # mailboxes: mbox, memory; index, locks, news, quota
+//! store   : address config message os vdomain   # mailboxes: Maildir, mbox, memory; index, news, quota, locks
 //! login   : address config os vdomain           # name + password + dialled domain -> Account; throttle, cache, SASL
 //! wire    : address config os                   # lines, dots, TLS upgrade, deadlines, counters of one client; fd 0
 //! pop3    : address config login os store vdomain wire    # RFC 1939 and its extensions
@@ -26,6 +27,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod login;
+pub mod message;
 pub mod os;
 pub mod pop3;
 pub mod serve;

@@ -73,6 +73,9 @@ pub enum SpecialUse {
 }
 
 impl SpecialUse {
+    /// All there are.
+    pub const ALL: [SpecialUse; 5] = [SpecialUse::Drafts, SpecialUse::Sent, SpecialUse::Trash, SpecialUse::Junk, SpecialUse::Archive];
+
     /// The folder's name, without prefix.
     pub fn name(self) -> &'static str {
         match self {

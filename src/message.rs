@@ -1,0 +1,34 @@
+//! One message (RFC 5322, MIME) as an IMAP server sees it: its parts as byte ranges, and what clients ask for as the octets IMAP sends.
+//!
+//! [`Scanner`] reads a message once, as it is stored, in pieces of any size, and keeps no text. What it has found is an [`Entry`], which
+//! a store keeps in binary form ([`Entry::encode`]) and reads in place ([`EntryRef::decode`]).
+//!
+//! Sizes are of two kinds, and their names tell which: *stored* octets (`len`, offsets) count what is on disk, *wire* octets (`size`)
+//! count each line end as CRLF, whatever it is on disk. A CR that no LF follows is an octet like any other. A line end that is missing
+//! at the very end is not made up: neither the message's size nor that of its last part counts one.
+
+mod addresses;
+mod charset;
+mod date;
+mod described;
+mod entry;
+mod envelope;
+mod header;
+mod html;
+mod lexer;
+mod nstring;
+mod opened;
+mod params;
+mod part;
+mod preview;
+mod scan;
+mod structure;
+mod subject;
+mod whole;
+
+pub use entry::{Entry, EntryRef};
+pub use part::{Encoding, Kind, Part};
+pub use scan::{Scanned, Scanner};
+
+#[cfg(test)]
+mod tests;
