@@ -1,15 +1,19 @@
 //! Configuration: `vmail.toml`, the per-domain records, and where everything lies below the root.
 
 mod fault;
+mod folders;
 mod machine;
+mod quota;
 mod record;
 mod root;
 
 pub use fault::Fault;
+pub use folders::{FoldersRecord, Separator, SpecialUse, Spool};
 pub use machine::{
-    AddressKind, Hashing, Level, Limits, Listen, LockKind, Log, LogFormat, LogTarget, Login, Machine, Main, MainUsers, Mbox, Native,
-    Pop3Limits, Proto, Reverse, ReverseLookup, TlsMode,
+    AddressKind, Fsync, Hashing, Level, Limits, Listen, LockKind, Log, LogFormat, LogTarget, Login, Machine, Main, MainUsers, Mbox, Native,
+    Pop3Limits, Proto, Reverse, ReverseLookup, Store, TlsMode,
 };
+pub use quota::{Allowance, Count, Limit, QuotaRecord, Size, UserQuota};
 pub use record::{DomainRecord, Expire, Owned, Pop3Record, Retrieval, Scheme, Uidl};
 pub use root::{ROOT_VARIABLE, Root};
 

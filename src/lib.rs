@@ -10,7 +10,7 @@
 //! config  : address os                          # vmail.toml and the per-domain records; errors with file and line
 //! vdomain : address config os                   # the directory of domains: identify, users, aliases(5), password hashes
 //! tls     : address config os vdomain           # certificates by dialled address and server name; reload
-//! store   : address config os vdomain           # mailboxes: mbox, memory; index, locks
+//! store   : address config message os vdomain   # mailboxes: Maildir, mbox, memory; index, news, quota, locks
 //! login   : address config os vdomain           # name + password + dialled domain -> Account; throttle, cache, SASL
 //! wire    : address config os                   # lines, dots, TLS upgrade, deadlines, counters of one client; fd 0
 //! pop3    : address config login os store vdomain wire    # RFC 1939 and its extensions

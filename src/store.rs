@@ -1,32 +1,64 @@
 //! Mailboxes: homes and folders by UID, whatever keeps the octets.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::address::Owner;
-use crate::config::{self, Machine as Settings, Root};
-use crate::os::Actor;
+use crate::address::{Domain, Owner};
+use crate::config::{self, Fsync, Machine as Settings, Root, SpecialUse};
 use claim::Claims;
 use disk::{Disk, Machine};
+use mailbox::Open;
+use news::News;
+use quota::{Quota, Usage};
+use settler::Settler;
 
+mod account;
 mod any;
+mod busy;
+mod change;
 mod claim;
 mod disk;
+mod dotlocked;
+mod draft;
+mod folders;
+mod identity;
+pub mod index;
+mod kept;
+mod listing;
+mod local;
+mod mailbox;
+pub mod maildir;
 pub mod mbox;
+mod measure;
 mod memory;
 mod message;
+pub mod name;
+mod news;
+pub mod quota;
 mod reader;
+mod settler;
+mod spool;
+mod sync;
 mod trouble;
+mod uids;
 
+pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
+pub use change::{Applied, Changes, FlagChange, How};
 pub use claim::Claim;
-pub use mbox::{MboxFolder, MboxHome};
+pub use draft::{Draft, Incoming, Letter};
+pub use index::{Entry, State};
+pub use listing::{Appended, Copied, Listed, MailboxId, Status};
+pub use local::{LocalFolder, LocalHome};
 pub use memory::{MemoryFolder, MemoryHome};
-pub use message::{Changes, Flags, Message, Uidl};
+pub use message::{Flags, Uidl};
+pub use name::FolderName;
+pub use news::Watcher;
 pub use reader::Reader;
 pub use trouble::Trouble;
+pub use uids::Uids;
 
 /// What the store needs to know of the machine.
 #[derive(Debug, Clone)]
@@ -35,10 +67,16 @@ pub struct Places {
     pub index: PathBuf,
     /// The redo journals of updates in progress: `ROOT/var/lib/vmail/redo`.
     pub redo: PathBuf,
+    /// How much mail each domain has: `ROOT/var/lib/vmail/quota`.
+    pub quota: PathBuf,
+    /// Where large messages wait while they are received: `ROOT/var/lib/vmail/staging`.
+    pub staging: PathBuf,
     /// Locks between processes: `ROOT/run/vmail`.
     pub run: PathBuf,
-    /// How spools are locked, in this order.
+    /// How mboxes are locked, in this order.
     pub locks: Vec<LockKind>,
+    /// Whether what is acknowledged survives a power cut.
+    pub fsync: Fsync,
 }
 
 impl Places {
@@ -49,7 +87,15 @@ impl Places {
             config::LockKind::Fcntl => LockKind::Fcntl,
             config::LockKind::Flock => LockKind::Flock,
         };
-        Places { index: root.index(), redo: root.redo(), run: root.run(), locks: machine.mbox.locks.iter().map(lock).collect() }
+        Places {
+            index: root.index(),
+            redo: root.redo(),
+            quota: root.quota(),
+            staging: root.staging(),
+            run: root.run(),
+            locks: machine.mbox.locks.iter().map(lock).collect(),
+            fsync: machine.store.fsync,
+        }
     }
 }
 
@@ -64,23 +110,18 @@ pub enum LockKind {
     Flock,
 }
 
-/// One account's mail: where it is and who acts on it.
-#[derive(Debug, Clone)]
-pub struct Account {
-    pub owner: Owner,
-    pub actor: Actor,
-    /// The mbox file: `ROOT/var/spool/vmail/DOMAIN/USER`. It need not exist.
-    pub spool: PathBuf,
-}
-
 /// All mailboxes of the machine. Built once; clones share.
 #[derive(Clone)]
 pub struct Store(Arc<Shared>);
 
 struct Shared {
     places: Places,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     claims: Claims,
+    open: Open,
+    news: News,
+    settler: Settler,
+    quotas: Mutex<HashMap<Domain, Quota>>,
     /// The spools that a thread of this process is scanning or updating.
     busy: Mutex<HashSet<PathBuf>>,
     freed: Condvar,
@@ -94,23 +135,49 @@ impl Shared {
             tracing::warn!(path = %path.display(), %error, "{what}");
         }
     }
+
+    /// The counter of a domain.
+    fn quota(&self, domain: &Domain) -> Quota {
+        let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        quotas.entry(domain.clone()).or_insert_with(|| Quota::open(&self.places.quota, domain)).clone()
+    }
 }
 
 impl Store {
     /// Looks at nothing and makes nothing yet.
     pub fn new(places: Places) -> Store {
-        Store::on(places, Box::new(Machine))
+        Store::on(places, Arc::new(Machine))
     }
 
     /// A store whose updates go through `disk`.
-    fn on(places: Places, disk: Box<dyn Disk>) -> Store {
-        let claims = Claims::default();
-        Store(Arc::new(Shared { places, disk, claims, busy: Mutex::default(), freed: Condvar::new(), warned: Mutex::default() }))
+    fn on(places: Places, disk: Arc<dyn Disk>) -> Store {
+        Store(Arc::new(Shared {
+            places,
+            disk,
+            claims: Claims::default(),
+            open: Open::default(),
+            news: News::default(),
+            settler: Settler::default(),
+            quotas: Mutex::default(),
+            busy: Mutex::default(),
+            freed: Condvar::new(),
+            warned: Mutex::default(),
+        }))
     }
 
     /// The mail of `account`. Costs nothing; opening a folder does.
     pub fn home(&self, account: Account) -> AnyHome {
-        AnyHome::Mbox(MboxHome::new(Arc::clone(&self.0), account))
+        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), account))
+    }
+
+    /// A message to be received.
+    pub fn draft(&self) -> Draft {
+        Draft::new(&self.0.places)
+    }
+
+    /// How much mail the users of `domain` have.
+    pub fn quota(&self, domain: &Domain) -> Quota {
+        self.0.quota(domain)
     }
 
     /// Makes the caller the only POP3 session of `owner` on this machine, in this process and all others
@@ -133,42 +200,118 @@ impl Store {
 
 /// One account's mail.
 pub trait Home: Send + Sync {
-    /// What [`Home::inbox`] opens.
+    /// What [`Home::open`] opens.
     type Folder: Folder;
 
     /// What this kind of home can do.
     fn features(&self) -> Features;
 
-    /// The folder that new mail comes to, as it is now. A missing spool is an empty folder.
-    fn inbox(&self) -> impl Future<Output = Result<Self::Folder, Trouble>> + Send;
+    /// All folders, those that are only levels of the hierarchy, and those that are only subscribed; sorted by name. INBOX is always
+    /// among them.
+    fn list(&self) -> impl Future<Output = Result<Vec<Listed>, Trouble>> + Send;
+
+    /// Makes a folder, and those above it where the home needs them (RFC 9051 §6.3.4).
+    ///
+    /// # Errors
+    /// [`Trouble::Exists`], [`Trouble::BadName`].
+    fn create(&self, name: &FolderName, special: Option<SpecialUse>) -> impl Future<Output = Result<MailboxId, Trouble>> + Send;
+
+    /// Removes a folder and its mail; those below it stay (RFC 9051 §6.3.5).
+    ///
+    /// # Errors
+    /// [`Trouble::NoFolder`]; [`Trouble::BadName`] for INBOX.
+    fn delete(&self, name: &FolderName) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Gives a folder and all below it another name; of INBOX the messages move, and it stays (RFC 9051 §6.3.6).
+    ///
+    /// # Errors
+    /// [`Trouble::NoFolder`], [`Trouble::Exists`], [`Trouble::BadName`].
+    fn rename(&self, from: &FolderName, to: &FolderName) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Subscribes or unsubscribes a name, whether there is such a folder or not (RFC 9051 §6.3.7).
+    fn subscribe(&self, name: &FolderName, subscribed: bool) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Opens a folder as it is now. A missing spool is an empty INBOX.
+    ///
+    /// # Errors
+    /// [`Trouble::NoFolder`].
+    fn open(&self, name: &FolderName) -> impl Future<Output = Result<Self::Folder, Trouble>> + Send;
+
+    /// Appends all of `messages` or none, in this order; durable on return.
+    ///
+    /// # Errors
+    /// [`Trouble::OverQuota`], [`Trouble::NoFolder`].
+    fn append(&self, to: &FolderName, messages: &[Incoming]) -> impl Future<Output = Result<Appended, Trouble>> + Send;
+
+    /// The status of each of `names`, in that order.
+    fn status(&self, names: &[FolderName]) -> impl Future<Output = Vec<Result<Status, Trouble>>> + Send;
+
+    /// Hears of every change in the home from now on.
+    fn watch(&self) -> Watcher;
+
+    /// What the account uses of its quota.
+    fn usage(&self) -> impl Future<Output = Result<Usage, Trouble>> + Send;
 }
 
 /// What differs between homes, as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Features {
-    /// Flags outlive the session.
-    pub flags: bool,
+    /// A folder with messages can have folders below it.
+    pub inferiors: bool,
+    /// What a client sees between the parts of a name.
+    pub separator: char,
+    /// A message keeps its UID when its folder is moved or the index is lost.
+    pub lasting: bool,
 }
 
-/// One mailbox, as it was when it was opened: numbers never shift.
+/// One mailbox. Messages are named by UID; what is asked of a UID that is not there is [`Trouble::Gone`], or nothing for sets of UIDs.
 pub trait Folder: Send {
-    /// RFC 9051 §2.3.1.1.
-    fn uidvalidity(&self) -> u32;
+    /// The mailbox as it was at the last [`Folder::refresh`], or when it was opened. Cloning it keeps it as it is.
+    fn state(&self) -> &State;
 
-    /// All messages, by UID. Indexes into this are what `at` means below.
-    fn messages(&self) -> &[Message];
+    /// Takes in what has happened since. What is new follows from [`State::changed_since`] and [`State::vanished_since`].
+    fn refresh(&mut self) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Begins reading message `at`.
+    /// Waits until [`Folder::refresh`] is worth while.
+    fn changed(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Makes sure that `facts` of `uids` are in [`Folder::state`]; those of messages that came through us are from the start.
+    fn learn(&mut self, uids: &Uids, facts: Facts) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// What is kept of the content of `uids`, ascending, as [`EntryRef`](crate::message::EntryRef) reads it. Messages that are gone are left out.
+    fn cached(&mut self, uids: &Uids) -> impl Future<Output = Result<Vec<(u32, Vec<u8>)>, Trouble>> + Send;
+
+    /// Begins reading a message.
+    fn read(&mut self, uid: u32) -> impl Future<Output = Result<Reader, Trouble>> + Send;
+
+    /// MD5 of a message with its line ends as LF.
+    fn digest(&mut self, uid: u32) -> impl Future<Output = Result<[u8; 16], Trouble>> + Send;
+
+    /// Flags and expunges; durable on return, and in [`Folder::state`]. Messages that are already gone are no error; a mailbox that is
+    /// gone as a whole is [`Trouble::Gone`], for it may have been moved.
+    fn apply(&mut self, changes: &Changes) -> impl Future<Output = Result<Applied, Trouble>> + Send;
+
+    /// Copies messages with their flags, dates and identity into another folder of the same home, all or none; durable on return.
     ///
     /// # Errors
-    /// [`Trouble::Gone`] when another program has removed it.
-    fn read(&mut self, at: usize) -> impl Future<Output = Result<Reader, Trouble>> + Send;
+    /// [`Trouble::OverQuota`], [`Trouble::NoFolder`].
+    fn copy(&mut self, uids: &Uids, to: &FolderName) -> impl Future<Output = Result<Copied, Trouble>> + Send;
 
-    /// MD5 of message `at` with its line ends as LF.
-    fn digest(&mut self, at: usize) -> impl Future<Output = Result<[u8; 16], Trouble>> + Send;
+    /// As [`Folder::copy`], but they are here no more (RFC 6851). Quota does not matter, for nothing is added.
+    fn relocate(&mut self, uids: &Uids, to: &FolderName) -> impl Future<Output = Result<Copied, Trouble>> + Send;
 
-    /// Expunges and flags; durable on return. Messages that are already gone are no error; a mailbox that is gone as a whole
-    /// is [`Trouble::Gone`], for it may have been moved. The snapshot stays as it was:
-    /// expunged messages can't be read any more.
-    fn apply(&mut self, changes: &Changes) -> impl Future<Output = Result<(), Trouble>> + Send;
+    /// Appends `with` to folder `to` and expunges `uid`, as one deed (RFC 8508).
+    fn replace(&mut self, uid: u32, with: &Incoming, to: &FolderName) -> impl Future<Output = Result<Appended, Trouble>> + Send;
+
+    /// Writes now rather than soon what other programs are to see of the folder: at the end of a session.
+    fn settle(&mut self) -> impl Future<Output = Result<(), Trouble>> + Send;
+}
+
+/// What can be told of a message only after reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Facts {
+    /// Its octets on the wire.
+    Size,
+    /// Also its identity, and what [`Folder::cached`] gives.
+    Content,
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use vmail::config::{DomainRecord, LogTarget, Machine, MainUsers, Pair, Plaintext};
+use vmail::config::{Count, DomainRecord, Limit, LogTarget, Machine, MainUsers, Pair, Plaintext, UserQuota};
 
 const MACHINE: &str = include_str!("../contrib/vmail.toml.sample");
 const RECORD: &str = include_str!("../contrib/domain.toml.sample");
@@ -48,7 +48,10 @@ fn whole_machine() -> Machine {
 }
 
 fn whole_record() -> DomainRecord {
-    DomainRecord { plaintext: Some(Plaintext::Local), tls: pair(), ..DomainRecord::default() }
+    let mut record = DomainRecord { plaintext: Some(Plaintext::Local), tls: pair(), ..DomainRecord::default() };
+    let joe = UserQuota { inbox: Limit::Unlimited, storage: Limit::Unlimited, messages: Limit::Of(Count(1)) };
+    record.quota.user.insert("joe".parse().unwrap(), joe);
+    record
 }
 
 #[test]

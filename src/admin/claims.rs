@@ -49,5 +49,5 @@ impl Admin {
 fn account(domain: &VirtualDomain, owner: &Owner) -> anyhow::Result<store::Account> {
     let passwd = domain.realm.users.passwd().with_context(|| format!("{}: can't be read", domain.realm.users.passwd_path().display()))?;
     let known = passwd.get(owner.user()).with_context(|| format!("{owner}: no such user"))?;
-    Ok(store::Account { owner: owner.clone(), actor: domain.actor(known), spool: domain.maildrop(owner.user()) })
+    Ok(store::Account::of(domain, owner.user(), known))
 }

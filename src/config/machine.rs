@@ -47,6 +47,8 @@ pub struct Machine {
     pub pop3: Pop3Limits,
     /// mbox spools.
     pub mbox: Mbox,
+    /// All mailboxes.
+    pub store: Store,
 }
 
 impl Default for Machine {
@@ -67,6 +69,7 @@ impl Default for Machine {
             limit: Limits::default(),
             pop3: Pop3Limits::default(),
             mbox: Mbox::default(),
+            store: Store::default(),
         }
     }
 }
@@ -381,6 +384,27 @@ pub enum LockKind {
     Fcntl,
     /// flock(2).
     Flock,
+}
+
+/// One `[store]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// When written mail is made to survive a power cut.
+    pub fsync: Fsync,
+}
+
+/// When written mail is made to survive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fsync {
+    /// Before it is acknowledged; every file and folder by the one who wrote it, one by one.
+    Always,
+    /// Before it is acknowledged: the same promise, but those who write at the same time share what the disk has to do.
+    #[default]
+    Optimized,
+    /// When the kernel likes, seconds later: for tests and throw-away machines. A power cut loses acknowledged mail.
+    Never,
 }
 
 fn one_or_many<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<IpAddr>, D::Error> {

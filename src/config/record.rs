@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Pair, Plaintext, Seconds};
+use super::{Fault, FoldersRecord, Pair, Plaintext, QuotaRecord, Seconds, Spool};
 use crate::address::Domain;
 
 /// What an administrator says of one domain. Every setting has a default.
@@ -29,6 +29,8 @@ pub struct DomainRecord {
     pub uidl: Uidl,
     /// The method of new password hashes: `argon2id`, `yescrypt` or `sha512`.
     pub scheme: Scheme,
+    /// The format of maildrops that do not exist yet: `maildir` or `mbox`.
+    pub spool: Spool,
     /// Who may log in without TLS; unset: as for the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plaintext: Option<Plaintext>,
@@ -37,6 +39,10 @@ pub struct DomainRecord {
     pub tls: Option<Pair>,
     /// POP3.
     pub pop3: Pop3Record,
+    /// How much mail its users may have.
+    pub quota: QuotaRecord,
+    /// How mail folders are named, and which are there from the start.
+    pub folders: FoldersRecord,
 }
 
 impl Default for DomainRecord {
@@ -50,9 +56,12 @@ impl Default for DomainRecord {
             retrieval: Retrieval::Open,
             uidl: Uidl::Uw,
             scheme: Scheme::Argon2id,
+            spool: Spool::Maildir,
             plaintext: None,
             tls: None,
             pop3: Pop3Record::default(),
+            quota: QuotaRecord::default(),
+            folders: FoldersRecord::default(),
         }
     }
 }
@@ -60,7 +69,9 @@ impl Default for DomainRecord {
 impl DomainRecord {
     /// Parses the text of `file`.
     pub fn parse(text: &str, file: &Path) -> Result<DomainRecord, Fault> {
-        toml::from_str(text).map_err(|error| Fault::of_toml(file, text, &error))
+        let record: DomainRecord = toml::from_str(text).map_err(|error| Fault::of_toml(file, text, &error))?;
+        record.folders.check().map_err(|what| Fault::of_file(file, what))?;
+        Ok(record)
     }
 
     /// What can still be told of a record that does not parse: the addresses and names that belong to it, so that its

@@ -97,6 +97,16 @@ impl Root {
         self.0.join("var/lib/vmail/redo")
     }
 
+    /// `/var/lib/vmail/quota`: how much mail each domain's users have.
+    pub fn quota(&self) -> PathBuf {
+        self.0.join("var/lib/vmail/quota")
+    }
+
+    /// `/var/lib/vmail/staging`: large messages while they are received, without names.
+    pub fn staging(&self) -> PathBuf {
+        self.0.join("var/lib/vmail/staging")
+    }
+
     /// `/run/vmail`: locks and sockets.
     pub fn run(&self) -> PathBuf {
         self.0.join("run/vmail")

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -57,10 +56,8 @@ pub struct Account {
     pub owner: Owner,
     /// The domain, as it was at login.
     pub domain: Arc<VirtualDomain>,
-    /// Who acts on the account's files.
-    pub actor: Actor,
-    /// The maildrop.
-    pub maildrop: PathBuf,
+    /// Its line in passwd.
+    pub known: crate::vdomain::Account,
     /// Which evidence decided for the domain.
     pub why: Why,
 }
@@ -206,7 +203,7 @@ fn admit(owner: Owner, domain: &Arc<VirtualDomain>, account: &crate::vdomain::Ac
     if domain.standing == Standing::Disabled || domain.record.retrieval == Retrieval::Locked {
         return Err(Denial::new(Denied::Locked, "the domain is locked"));
     }
-    Ok(Account { maildrop: domain.maildrop(owner.user()), actor: domain.actor(account), domain: domain.clone(), owner, why })
+    Ok(Account { known: account.clone(), domain: domain.clone(), owner, why })
 }
 
 /// A service that may act as other users must not be made to act as root by a line of `passwd.DOMAIN`.

@@ -7,7 +7,7 @@ use std::io;
 /// The process itself runs as one user. Where an account's files belong to another (`owner = "user"`), the calling *thread* takes
 /// that user's file-system identity (setfsuid(2)) for the length of one closure, so that the kernel judges each open, create and
 /// unlink as it would judge the owner, and what is created belongs to the owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// The process's own user: nothing changes.
     Service,

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::Stat;
@@ -34,6 +36,29 @@ impl Stamp {
         const TICK: i64 = 100_000_000;
         self.ctime < when - TICK
     }
+
+    /// As [`Stamp::settled`], where `fd` tells that the file system has clocks without ticks.
+    pub fn settled_on(&self, fd: impl AsFd, when: i64) -> bool {
+        self.settled(when) || has_no_ticks(fd)
+    }
+}
+
+/// Whether each change after a look at a file's times gives it other times: multigrain timestamps, which Linux 6.13 brought to these
+/// file systems. Anything else has ticks, as far as we know.
+fn has_no_ticks(fd: impl AsFd) -> bool {
+    const EXT4: u64 = 0xef53;
+    const XFS: u64 = 0x5846_5342;
+    const BTRFS: u64 = 0x9123_683e;
+    const TMPFS: u64 = 0x0102_1994;
+    static KERNEL: OnceLock<bool> = OnceLock::new();
+    let kernel = *KERNEL.get_or_init(|| release(&rustix::system::uname().release().to_string_lossy()) >= (6, 13));
+    kernel && rustix::fs::fstatfs(fd).is_ok_and(|on| [EXT4, XFS, BTRFS, TMPFS].contains(&(on.f_type as u64)))
+}
+
+/// The first two numbers of a kernel's release.
+fn release(text: &str) -> (u32, u32) {
+    let mut numbers = text.split(|letter: char| !letter.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 impl From<&Stat> for Stamp {
@@ -52,4 +77,27 @@ impl From<&Stat> for Stamp {
 /// Nanoseconds since 1970.
 pub fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_told_apart() {
+        assert_eq!(release("6.18.44-fc"), (6, 18));
+        assert_eq!(release("5.10.0-31-amd64"), (5, 10));
+        assert_eq!(release("?"), (0, 0));
+    }
+
+    #[test]
+    fn where_there_are_no_ticks_no_change_hides() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = File::open(folder.path()).unwrap();
+        for name in 0..200 {
+            let before = Stamp::of(&dir).unwrap();
+            std::fs::write(folder.path().join(name.to_string()), "").unwrap();
+            assert!(Stamp::of(&dir).unwrap() != before || !before.settled_on(&dir, now()));
+        }
+    }
 }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::address::Owner;
 use crate::login::Account;
-use crate::store::{self, AnyFolder, Changes, Claim, Flags, Folder, Home, Message, Store, Trouble};
+use crate::store::{self, AnyFolder, Changes, Claim, Entry, Facts, Flags, Folder, FolderName, Home, Reader, State, Store, Trouble, Uids};
 
 use crate::vdomain::VirtualDomain;
 
 use super::command::Number;
+use super::uidl::unique_id;
 
 /// The maildrop of one session.
 pub(super) struct Maildrop {
@@ -17,8 +18,9 @@ pub(super) struct Maildrop {
     pub owner: Owner,
     /// The domain, as it was at login.
     pub domain: Arc<VirtualDomain>,
-    /// The messages, as they were at login.
     pub folder: AnyFolder,
+    /// The messages, as they were at login: their numbers never shift.
+    pub messages: State,
     marks: Vec<Mark>,
     /// No other POP3 session while this lives.
     _claim: Claim,
@@ -56,10 +58,15 @@ impl Maildrop {
     /// Opens the maildrop for this session alone (RFC 1939 §4).
     pub(super) async fn open(store: &Store, account: Account) -> Result<Maildrop, Trouble> {
         let claim = claim(store, &account.owner).await?;
-        let place = store::Account { owner: account.owner.clone(), actor: account.actor, spool: account.maildrop };
-        let folder = store.home(place).inbox().await?;
-        let marks = vec![Mark::default(); folder.messages().len()];
-        Ok(Maildrop { owner: account.owner, domain: account.domain, folder, marks, _claim: claim })
+        let place = store::Account::of(&account.domain, account.owner.user(), &account.known);
+        let mut folder = store.home(place).open(&FolderName::inbox()).await?;
+        let totals = folder.state().head().totals;
+        if totals.sized < totals.messages {
+            folder.learn(&Uids::all(), Facts::Size).await?;
+        }
+        let messages = folder.state().clone();
+        let marks = vec![Mark::default(); messages.len()];
+        Ok(Maildrop { owner: account.owner, domain: account.domain, folder, messages, marks, _claim: claim })
     }
 
     /// Where in the folder message `number` is.
@@ -73,14 +80,31 @@ impl Maildrop {
     }
 
     /// The messages that are not marked as deleted, by their place in the folder.
-    pub(super) fn remaining(&self) -> impl Iterator<Item = (usize, &Message)> {
-        let marked = self.folder.messages().iter().zip(&self.marks).enumerate();
+    pub(super) fn remaining(&self) -> impl Iterator<Item = (usize, Entry<'_>)> {
+        let marked = self.messages.messages().zip(&self.marks).enumerate();
         marked.filter(|(_, (_, mark))| !mark.is_deleted).map(|(at, (message, _))| (at, message))
+    }
+
+    /// The message that is at place `at`.
+    pub(super) fn message(&self, at: usize) -> Entry<'_> {
+        self.messages.nth(at).expect("numbers are checked by `at`, and the state never changes")
     }
 
     /// How many remain, and their octets.
     pub(super) fn totals(&self) -> (u64, u64) {
         self.remaining().fold((0, 0), |(count, octets), (_, message)| (count + 1, octets + message.size))
+    }
+
+    /// Begins reading message `at`.
+    pub(super) async fn read(&mut self, at: usize) -> Result<Reader, Trouble> {
+        let uid = self.message(at).uid;
+        self.folder.read(uid).await
+    }
+
+    /// The unique id of message `at`.
+    pub(super) async fn unique_id(&mut self, at: usize) -> Result<String, Trouble> {
+        let message = self.messages.nth(at).ok_or_else(|| Trouble::Gone(self.owner.to_string().into()))?;
+        unique_id(&mut self.folder, &message, self.domain.record.uidl).await
     }
 
     /// Marks message `at` as deleted.
@@ -116,14 +140,17 @@ impl Maildrop {
     async fn apply(&mut self, with_deletions: bool) -> Result<(), Trouble> {
         let marks_seen = self.domain.record.pop3.mark_seen;
         let mut changes = Changes::default();
-        for (message, mark) in self.folder.messages().iter().zip(&self.marks) {
+        let mut seen = Uids::NONE;
+        for (message, mark) in self.messages.messages().zip(&self.marks) {
             if mark.is_deleted && with_deletions {
                 changes.expunge(message.uid);
-            } else if mark.is_read && marks_seen && !message.flags.contains(Flags::SEEN) {
-                changes.add(message.uid, Flags::SEEN);
+            } else if mark.is_read && marks_seen && !message.flags().contains(Flags::SEEN) {
+                seen.insert(message.uid);
             }
         }
-        if changes.is_empty() { Ok(()) } else { self.folder.apply(&changes).await }
+        changes.add(seen, Flags::SEEN.with(Flags::OLD));
+        self.folder.apply(&changes).await?;
+        self.folder.settle().await
     }
 
     /// The least time until the next login.

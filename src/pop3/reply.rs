@@ -72,6 +72,8 @@ pub(super) fn trouble(trouble: &Trouble) -> &'static str {
         Trouble::Gone(_) => "[SYS/TEMP] the message was removed by another program",
         Trouble::Changed(_) => "[SYS/TEMP] the maildrop was changed by another program, please log in again",
         Trouble::NotMailbox { .. } => "[SYS/PERM] the maildrop can't be read; the administrator has to look",
+        Trouble::OverQuota(_) => "[SYS/PERM] the mailbox is full",
+        Trouble::NoFolder | Trouble::Exists | Trouble::BadName(_) => "[SYS/TEMP] the maildrop has another form now, please log in again",
         Trouble::Io { .. } => "[SYS/TEMP] the maildrop can't be read now, please try later",
     }
 }

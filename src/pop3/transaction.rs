@@ -5,8 +5,7 @@ use super::command::{BadCommand, Command, Number};
 use super::maildrop::{Maildrop, NoMessage};
 use super::reply;
 use super::session::Session;
-use super::uidl::unique_id;
-use crate::store::{Folder, Reader, Trouble};
+use crate::store::{Reader, Trouble};
 use crate::wire::{FULL, Lost, Stuffer, spare};
 
 const LEGAL: &str = "STAT, LIST, RETR, DELE, NOOP, RSET, TOP, UIDL, CAPA, LANG, QUIT";
@@ -59,18 +58,17 @@ impl Session<'_> {
 
     fn list_one(&mut self, maildrop: &Maildrop, number: Number) {
         match maildrop.at(number) {
-            Ok(at) => self.ok_numbers(number.0, maildrop.folder.messages()[at].size),
+            Ok(at) => self.ok_numbers(number.0, maildrop.message(at).size),
             Err(none) => self.refuse_number(none, number),
         }
     }
 
     async fn uidl(&mut self, maildrop: &mut Maildrop) -> Result<(), Lost> {
-        let form = maildrop.domain.record.uidl;
         let places: Vec<usize> = maildrop.remaining().map(|(at, _)| at).collect();
         // A digest can fail: the ids of one reply are gathered before it begins, so that it is whole or an error.
         let mut lines = String::new();
         for at in places {
-            match unique_id(&mut maildrop.folder, at, form).await {
+            match maildrop.unique_id(at).await {
                 Ok(id) => lines.extend([itoa::Buffer::new().format(at + 1), " ", &id, "\r\n"]),
                 Err(Trouble::Gone(_)) => {}
                 Err(trouble) => return self.fail(maildrop, &trouble),
@@ -83,10 +81,9 @@ impl Session<'_> {
     }
 
     async fn uidl_one(&mut self, maildrop: &mut Maildrop, number: Number) {
-        let form = maildrop.domain.record.uidl;
         match maildrop.at(number) {
             Err(none) => self.refuse_number(none, number),
-            Ok(at) => match unique_id(&mut maildrop.folder, at, form).await {
+            Ok(at) => match maildrop.unique_id(at).await {
                 Ok(id) => self.say(&["+OK ", itoa::Buffer::new().format(number.0), " ", &id, "\r\n"]),
                 Err(trouble) => self.err(reply::trouble(&trouble)),
             },
@@ -107,7 +104,7 @@ impl Session<'_> {
         let Some((at, mut reader)) = self.begin(maildrop, number).await? else { return Ok(()) };
         self.doing = "sending a message";
         self.wire.begin_message()?;
-        let size = maildrop.folder.messages()[at].size;
+        let size = maildrop.message(at).size;
         self.say(&["+OK ", itoa::Buffer::new().format(size), " octets\r\n"]);
         let as_wire = reader.as_wire().filter(|_| size >= WORTH_SENDFILE && self.wire.can_send_file());
         match as_wire {
@@ -128,7 +125,7 @@ impl Session<'_> {
         self.doing = "sending the top of a message";
         self.wire.begin_message()?;
         self.ok("top of message follows");
-        let size = maildrop.folder.messages()[at].size;
+        let size = maildrop.message(at).size;
         self.send(&mut reader, Lines::Header { body: lines, line_is_empty: true }, size).await?;
         self.end_of_message(reader).await?;
         self.done.top += 1;
@@ -143,7 +140,7 @@ impl Session<'_> {
                 return Ok(None);
             }
         };
-        match maildrop.folder.read(at).await {
+        match maildrop.read(at).await {
             Ok(reader) => Ok(Some((at, reader))),
             Err(trouble) => self.fail(maildrop, &trouble).map(|()| None),
         }

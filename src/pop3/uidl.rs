@@ -5,21 +5,30 @@ use std::fmt::Write;
 use md5::{Digest, Md5};
 
 use crate::config;
-use crate::store::{Folder, Message, Trouble};
+use crate::store::index::Record;
+use crate::store::{Entry, Folder, Trouble};
 
-/// The unique id of message `at`: 1 to 70 graphic characters, the same in every session, different for every message.
-pub(super) async fn unique_id(folder: &mut impl Folder, at: usize, form: config::Uidl) -> Result<String, Trouble> {
-    let message = folder.messages()[at];
+/// The unique id of a message: 1 to 70 graphic characters, the same in every session, different for every message.
+pub(super) async fn unique_id(folder: &mut impl Folder, message: &Entry<'_>, form: config::Uidl) -> Result<String, Trouble> {
+    if let Some(explicit) = explicit(message.uidl_text()) {
+        return Ok(explicit.to_owned());
+    }
     let id = message.uidl();
     Ok(match form {
         config::Uidl::Uw => format!("{:08x}{:08x}", id.uidvalidity, id.uid),
         config::Uidl::Uid => id.uid.to_string(),
-        config::Uidl::Md5 => md5(&folder.digest(at).await?, &message),
+        config::Uidl::Md5 => md5(&folder.digest(message.uid).await?, message),
     })
 }
 
-fn md5(digest: &[u8; 16], message: &Message) -> String {
-    if !message.twin() {
+/// What another server gave it, if POP3 can say that (RFC 1939 §7).
+fn explicit(id: &[u8]) -> Option<&str> {
+    let fits = (1..=70).contains(&id.len()) && id.iter().all(|octet| (0x21..=0x7e).contains(octet));
+    std::str::from_utf8(id).ok().filter(|_| fits)
+}
+
+fn md5(digest: &[u8; 16], message: &Record) -> String {
+    if !message.is_twin() {
         return hex(digest);
     }
     // The digest is that of an earlier message, too: the UID tells this one apart, and stays with it.

@@ -2,37 +2,39 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::config::Root;
+use crate::os::watch::{Event, Folders, ReadFlags, WatchFlags, Watcher};
 
 /// Watches the folders of the configuration.
 pub struct Watch {
     news: mpsc::Receiver<()>,
+    _watcher: Watcher,
 }
 
 impl Watch {
-    /// Watches `/etc/vmail` and `/etc/vmail/domains` below `root`, from a thread of its own that sleeps until something happens.
+    /// Watches `/etc/vmail` and `/etc/vmail/domains` below `root`.
     pub fn over(root: &Root) -> io::Result<Watch> {
-        let fd = inotify::init(CreateFlags::CLOEXEC)?;
-        inotify::add_watch(&fd, root.etc(), CHANGES | WatchFlags::CREATE)?;
+        let (tell, news) = mpsc::channel(1);
         let domains = root.domains();
-        match inotify::add_watch(&fd, &domains, CHANGES) {
+        let watcher = Watcher::start(move |folders, event| {
+            if is_news(folders, &event, &domains) {
+                // One that waits to be heard is enough.
+                let _ = tell.try_send(());
+            }
+        })?;
+        watcher.folders().add(&root.etc(), CHANGES | WatchFlags::CREATE)?;
+        match watcher.folders().add(&root.domains(), CHANGES) {
             // It appears with the first domain.
-            Err(rustix::io::Errno::NOENT) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             outcome => _ = outcome?,
         }
-        let (tell, news) = mpsc::channel(1);
-        std::thread::Builder::new().name("watch".into()).spawn(move || read(&fd, &domains, &tell))?;
-        Ok(Watch { news })
+        Ok(Watch { news, _watcher: watcher })
     }
 
     /// Returns when a file that the directory of domains depends on has changed, and nothing has for a moment.
@@ -45,23 +47,14 @@ impl Watch {
     }
 }
 
-/// Tells of every event that matters; one that waits to be heard is enough.
-fn read(fd: &OwnedFd, domains: &Path, tell: &mpsc::Sender<()>) {
-    let mut buffer = [MaybeUninit::uninit(); 4096];
-    let mut events = inotify::Reader::new(fd, &mut buffer);
-    while let Ok(event) = events.next() {
-        let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
-        let is_folder = event.events().contains(ReadFlags::ISDIR);
-        let is_news = match (is_folder, name) {
-            (_, None) => true,
-            // The folder of records has come, or come back. Where it has gone again there is nothing to watch.
-            (true, name) => name == domains.file_name() && inotify::add_watch(fd, domains, CHANGES).is_ok(),
-            // A file that has just been made says nothing yet.
-            (false, Some(name)) => !event.events().contains(ReadFlags::CREATE) && defines_domains(name),
-        };
-        if is_news && let Err(mpsc::error::TrySendError::Closed(())) = tell.try_send(()) {
-            return;
-        }
+fn is_news(folders: &Folders, event: &Event<'_>, domains: &Path) -> bool {
+    let Event::Change { name, what, .. } = event else { return false };
+    match (what.contains(ReadFlags::ISDIR), name) {
+        (_, None) => true,
+        // The folder of records has come, or come back. Where it has gone again there is nothing to watch.
+        (true, name) => *name == domains.file_name() && folders.add(domains, CHANGES).is_ok(),
+        // A file that has just been made says nothing yet.
+        (false, Some(name)) => !what.contains(ReadFlags::CREATE) && defines_domains(name),
     }
 }
 

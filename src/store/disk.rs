@@ -1,9 +1,14 @@
 //! What updates do to the disk, in one place, so that tests can pull the plug between any two of these.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+
+use rustix::fs::AtFlags;
+
+use crate::os::Dir;
 
 /// The deeds of an update that a crash may separate.
 pub trait Disk: Send + Sync {
@@ -44,6 +49,36 @@ pub trait Disk: Send + Sync {
     /// Takes a name away.
     fn unlink(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    /// Writes behind the end of a file that was opened for that.
+    fn append(&self, mut file: &File, octets: &[u8]) -> io::Result<()> {
+        file.write_all(octets)
+    }
+
+    /// Makes the file `name`, which must not be there.
+    fn create_in(&self, dir: &Dir, name: &OsStr) -> io::Result<File> {
+        dir.create(name)
+    }
+
+    /// Gives a file another name, in place of the one that had it.
+    fn rename_in(&self, from: (&Dir, &OsStr), to: (&Dir, &OsStr)) -> io::Result<()> {
+        Ok(rustix::fs::renameat(from.0, from.1, to.0, to.1)?)
+    }
+
+    /// Gives a file one name more, which must not be there.
+    fn link_in(&self, from: (&Dir, &OsStr), to: (&Dir, &OsStr)) -> io::Result<()> {
+        Ok(rustix::fs::linkat(from.0, from.1, to.0, to.1, AtFlags::empty())?)
+    }
+
+    /// Takes a name away.
+    fn unlink_in(&self, dir: &Dir, name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(dir, name, AtFlags::empty())?)
+    }
+
+    /// The names in `dir` survive a power cut.
+    fn sync_dir(&self, dir: &Dir) -> io::Result<()> {
+        dir.sync()
     }
 
     /// The names in the folder of `path` survive a power cut.

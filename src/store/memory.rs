@@ -1,113 +1,339 @@
-//! The memory home, for tests.
+//! The memory home: for tests, and the plainest of all.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::mbox::measure;
+use super::index::{Arrival, Live, Op, Record, Span, State};
+use super::measure::Measured;
 use super::message::Traits;
-use super::{Changes, Features, Folder, Home, Message, Reader, Trouble, Uidl};
+use super::news::News;
+use super::quota::Usage;
+use super::{
+    Appended, Applied, Changes, Copied, Facts, Features, Folder, FolderName, Home, Incoming, Letter, Listed, MailboxId, Reader, Status,
+    Trouble, Uidl, Uids, Watcher, change, identity,
+};
+use crate::address::Owner;
+use crate::config::SpecialUse;
+use crate::os::stamp;
 
 /// Mail in memory. Clones share it.
 #[derive(Clone)]
-pub struct MemoryHome(Arc<Mutex<Vec<Stored>>>);
+pub struct MemoryHome(Arc<Shared>);
 
-#[derive(Clone)]
-struct Stored {
-    message: Message,
-    text: Arc<[u8]>,
+struct Shared {
+    owner: Owner,
+    mail: Mutex<Mail>,
+    news: News,
 }
 
-/// A date of its own: 2001-09-09.
-const UIDVALIDITY: u32 = 1_000_000_000;
+#[derive(Default)]
+struct Mail {
+    folders: BTreeMap<FolderName, Stored>,
+    subscribed: BTreeSet<FolderName>,
+    special: BTreeMap<FolderName, SpecialUse>,
+    uidvalidity: u32,
+}
+
+/// A mailbox: what the index would have, and the letters by UID.
+struct Stored {
+    state: State,
+    letters: HashMap<u32, Letter>,
+}
 
 impl MemoryHome {
-    /// A home with these messages, each the text without a From_ line.
-    pub fn new<T: Into<Vec<u8>>>(messages: impl IntoIterator<Item = T>) -> MemoryHome {
-        let texts = messages.into_iter().map(|text| Arc::from(text.into()));
-        let mut all: Vec<Stored> = Vec::new();
-        for (text, uid) in texts.zip(1..) {
-            let text: Arc<[u8]> = text;
-            let mut message = measure(&text, Uidl { uidvalidity: UIDVALIDITY, uid });
-            message.traits.set(Traits::TWIN, all.iter().any(|other| other.message.fingerprint == message.fingerprint));
-            all.push(Stored { message, text });
-        }
-        MemoryHome(Arc::new(Mutex::new(all)))
+    /// A home of nobody in particular, with an empty INBOX.
+    pub fn new() -> MemoryHome {
+        let owner = "memory@memory.test".parse().expect("a name and a domain");
+        let shared = Shared { owner, mail: Mutex::new(Mail { uidvalidity: 1_000_000_000, ..Mail::default() }), news: News::default() };
+        shared.mail().make(&FolderName::inbox());
+        MemoryHome(Arc::new(shared))
+    }
+}
+
+impl Default for MemoryHome {
+    fn default() -> MemoryHome {
+        MemoryHome::new()
+    }
+}
+
+impl Shared {
+    fn mail(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stored(&self) -> std::sync::MutexGuard<'_, Vec<Stored>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tell(&self, name: &FolderName) {
+        self.news.tell(&self.owner, &name.display('/').to_string());
     }
+}
+
+impl Mail {
+    fn make(&mut self, name: &FolderName) -> MailboxId {
+        let id = identity::mailbox();
+        self.uidvalidity += 1;
+        let state = State::found(self.uidvalidity, 1, id, Vec::new()).expect("no messages are in order");
+        self.folders.insert(name.clone(), Stored { state, letters: HashMap::new() });
+        MailboxId(id)
+    }
+
+    fn folder(&mut self, name: &FolderName) -> Result<&mut Stored, Trouble> {
+        self.folders.get_mut(name).ok_or(Trouble::NoFolder)
+    }
+}
+
+impl Stored {
+    fn happen(&mut self, ops: Vec<Op>) -> Result<(), Trouble> {
+        self.state = self.state.after(ops).map_err(Trouble::io("updating", "memory".as_ref()))?;
+        Ok(())
+    }
+
+    fn append(&mut self, messages: &[Incoming]) -> Result<Appended, Trouble> {
+        let head = *self.state.head();
+        let uids: Vec<u32> = (head.uidnext..).take(messages.len()).collect();
+        let arrivals = std::iter::zip(&uids, messages).map(|(uid, message)| arrival(head.uidvalidity, *uid, message)).collect();
+        self.happen(vec![Op::Append(arrivals)])?;
+        self.letters.extend(std::iter::zip(uids.iter().copied(), messages.iter().map(|message| message.letter.clone())));
+        Ok(Appended { uidvalidity: head.uidvalidity, uids })
+    }
+
+    fn apply(&mut self, changes: &Changes) -> Result<Applied, Trouble> {
+        let mut applied = Applied::default();
+        let fitting = change::fitting(changes, &self.state, &mut applied.stale);
+        self.happen(change::ops(&fitting, change::Reaching::Now))?;
+        fitting.expunge.iter().for_each(|uid| drop(self.letters.remove(&uid)));
+        Ok(applied)
+    }
+
+    /// The messages `uids` as they would come into another mailbox.
+    fn outgoing(&self, uids: &Uids) -> (Vec<u32>, Vec<Incoming>) {
+        let messages = uids.ranges().flat_map(|range| self.state.range(Span::from(range)));
+        let outgoing = |message: super::Entry<'_>| {
+            let incoming = Incoming {
+                flags: message.flags(),
+                keywords: message.keywords().map(|word| word.to_string()).collect(),
+                received: Some(message.received),
+                ..Incoming::new(self.letters.get(&message.uid)?.clone())
+            };
+            Some((message.uid, incoming))
+        };
+        messages.filter_map(outgoing).unzip()
+    }
+}
+
+fn arrival(uidvalidity: u32, uid: u32, message: &Incoming) -> Arrival {
+    let now = u32::try_from(stamp::now() / 1_000_000_000).unwrap_or(u32::MAX);
+    let Measured { size, fingerprint, .. } = *message.letter.measured();
+    let (received, saved) = (message.received.unwrap_or(now), message.saved.unwrap_or(now));
+    let mut record = Record { uid, size, fingerprint, len: message.letter.len(), received, saved, ..Record::default() };
+    record.set_flags(message.flags);
+    record.set_traits(Traits::SIZED, true);
+    record.set_traits(Traits::PRINTED, true);
+    record.set_uidl(Uidl { uidvalidity, uid });
+    let live = Live::new(record, b"", message.uidl.as_deref().unwrap_or_default().as_bytes());
+    Arrival { live, keywords: message.keywords.iter().map(|word| word.as_str().into()).collect() }
 }
 
 impl Home for MemoryHome {
     type Folder = MemoryFolder;
 
     fn features(&self) -> Features {
-        Features { flags: true }
+        Features { inferiors: true, separator: '/', lasting: false }
     }
 
-    async fn inbox(&self) -> Result<MemoryFolder, Trouble> {
-        let messages = self.stored().iter().map(|stored| stored.message).collect();
-        Ok(MemoryFolder { home: self.clone(), messages })
-    }
-}
-
-/// A memory mailbox, as it was when it was opened.
-pub struct MemoryFolder {
-    home: MemoryHome,
-    messages: Vec<Message>,
-}
-
-impl Folder for MemoryFolder {
-    fn uidvalidity(&self) -> u32 {
-        UIDVALIDITY
-    }
-
-    fn messages(&self) -> &[Message] {
-        &self.messages
-    }
-
-    async fn read(&mut self, at: usize) -> Result<Reader, Trouble> {
-        let uid = self.messages[at].uid;
-        let stored = self.home.stored().iter().find(|stored| stored.message.uid == uid).map(|stored| Arc::clone(&stored.text));
-        stored.map(Reader::of_memory).ok_or_else(|| Trouble::Gone("memory".into()))
+    async fn list(&self) -> Result<Vec<Listed>, Trouble> {
+        let mail = self.0.mail();
+        let mut all: BTreeMap<FolderName, bool> = mail.subscribed.iter().map(|name| (name.clone(), false)).collect();
+        for name in mail.folders.keys() {
+            let mut above = name.parent();
+            while let Some(level) = above {
+                all.entry(level.clone()).or_insert(false);
+                above = level.parent();
+            }
+            all.insert(name.clone(), true);
+        }
+        let line = |(name, exists): (FolderName, bool)| Listed {
+            subscribed: mail.subscribed.contains(&name),
+            special: mail.special.get(&name).copied().or_else(|| super::folders::usual(&name)).filter(|_| exists),
+            no_inferiors: false,
+            exists,
+            name,
+        };
+        Ok(all.into_iter().map(line).collect())
     }
 
-    async fn digest(&mut self, at: usize) -> Result<[u8; 16], Trouble> {
-        self.read(at).await?.md5()
+    async fn create(&self, name: &FolderName, special: Option<SpecialUse>) -> Result<MailboxId, Trouble> {
+        let mut mail = self.0.mail();
+        if mail.folders.contains_key(name) {
+            return Err(Trouble::Exists);
+        }
+        mail.special.extend(special.map(|special| (name.clone(), special)));
+        let id = mail.make(name);
+        drop(mail);
+        self.0.tell(name);
+        Ok(id)
     }
 
-    async fn apply(&mut self, changes: &Changes) -> Result<(), Trouble> {
-        let mut stored = self.home.stored();
-        stored.retain(|stored| !changes.expunge.contains(&stored.message.uid));
-        for (uid, flags) in &changes.add {
-            let message = stored.iter_mut().find(|stored| stored.message.uid == *uid);
-            message.into_iter().for_each(|stored| stored.message.flags = stored.message.flags.with(*flags));
+    async fn delete(&self, name: &FolderName) -> Result<(), Trouble> {
+        if name.is_inbox() {
+            return Err(Trouble::BadName(super::name::BadName::Reserved));
+        }
+        let mut mail = self.0.mail();
+        mail.special.remove(name);
+        mail.folders.remove(name).map(drop).ok_or(Trouble::NoFolder)
+    }
+
+    async fn rename(&self, from: &FolderName, to: &FolderName) -> Result<(), Trouble> {
+        let mut mail = self.0.mail();
+        if mail.folders.contains_key(to) {
+            return Err(Trouble::Exists);
+        }
+        if from.is_inbox() {
+            mail.make(to);
+            let inbox = mail.folder(from)?;
+            let (uids, outgoing) = inbox.outgoing(&Uids::all());
+            inbox.apply(&Changes { expunge: uids.into_iter().collect(), ..Changes::default() })?;
+            mail.folder(to)?.append(&outgoing)?;
+            return Ok(());
+        }
+        if to.starts_with(from) {
+            return Err(Trouble::BadName(super::name::BadName::Reserved));
+        }
+        mail.folder(from)?;
+        let all = std::mem::take(&mut mail.folders);
+        mail.folders = all.into_iter().map(|(name, folder)| (name.renamed(from, to).unwrap_or(name), folder)).collect();
+        Ok(())
+    }
+
+    async fn subscribe(&self, name: &FolderName, subscribed: bool) -> Result<(), Trouble> {
+        let mut mail = self.0.mail();
+        if subscribed {
+            mail.subscribed.insert(name.clone());
+        } else {
+            mail.subscribed.remove(name);
         }
         Ok(())
     }
+
+    async fn open(&self, name: &FolderName) -> Result<MemoryFolder, Trouble> {
+        let state = self.0.mail().folder(name)?.state.clone();
+        Ok(MemoryFolder { home: self.clone(), name: name.clone(), state, watcher: None })
+    }
+
+    async fn append(&self, to: &FolderName, messages: &[Incoming]) -> Result<Appended, Trouble> {
+        let appended = self.0.mail().folder(to)?.append(messages)?;
+        self.0.tell(to);
+        Ok(appended)
+    }
+
+    async fn status(&self, names: &[FolderName]) -> Vec<Result<Status, Trouble>> {
+        let mut mail = self.0.mail();
+        names.iter().map(|name| mail.folder(name).map(|folder| Status::of(&folder.state))).collect()
+    }
+
+    fn watch(&self) -> Watcher {
+        self.0.news.home(&self.0.owner, Vec::new())
+    }
+
+    async fn usage(&self) -> Result<Usage, Trouble> {
+        let mail = self.0.mail();
+        let totals = mail.folders.values().map(|folder| folder.state.head().totals);
+        Ok(totals.fold(Usage::default(), |all, one| Usage { octets: all.octets + one.stored, messages: all.messages + one.messages }))
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Flags;
+/// A memory mailbox in use.
+pub struct MemoryFolder {
+    home: MemoryHome,
+    name: FolderName,
+    state: State,
+    watcher: Option<Watcher>,
+}
 
-    #[tokio::test]
-    async fn memory_is_a_home_like_any_other() {
-        let home = MemoryHome::new(["A: 1\nStatus: R\n\none\n", "A: 2\n\ntwo", "A: 2\n\ntwo\n"]);
-        let mut folder = home.inbox().await.unwrap();
-        assert_eq!(folder.messages().iter().map(|message| message.size).collect::<Vec<_>>(), [13, 13, 13]);
-        assert_eq!(folder.messages().iter().map(Message::twin).collect::<Vec<_>>(), [false, false, true]);
-        assert!(folder.messages()[0].flags.contains(Flags::SEEN));
-        let mut buffer = [0; Reader::LEAST];
-        let mut reader = folder.read(0).await.unwrap();
-        assert_eq!(reader.fill(&mut buffer).await.unwrap(), 10);
-        assert_eq!(&buffer[..10], b"A: 1\n\none\n");
-        assert_eq!(reader.fill(&mut buffer).await.unwrap(), 0);
-        let mut changes = Changes::default();
-        changes.expunge(2);
-        folder.apply(&changes).await.unwrap();
-        assert!(matches!(folder.read(1).await, Err(Trouble::Gone(_))));
-        assert_eq!(home.inbox().await.unwrap().messages().len(), 2);
+impl MemoryFolder {
+    fn letter(&self, uid: u32) -> Result<Letter, Trouble> {
+        let mut mail = self.home.0.mail();
+        mail.folder(&self.name)?.letters.get(&uid).cloned().ok_or_else(|| Trouble::Gone("memory".into()))
+    }
+
+    fn deed<T>(&mut self, deed: impl FnOnce(&mut Stored) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let mut mail = self.home.0.mail();
+        let folder = mail.folder(&self.name)?;
+        let outcome = deed(folder);
+        self.state = folder.state.clone();
+        drop(mail);
+        self.home.0.tell(&self.name);
+        outcome
+    }
+}
+
+impl Folder for MemoryFolder {
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    async fn refresh(&mut self) -> Result<(), Trouble> {
+        self.state = self.home.0.mail().folder(&self.name)?.state.clone();
+        Ok(())
+    }
+
+    async fn changed(&mut self) {
+        let news = || self.home.0.news.mailbox(&self.home.0.owner, &self.name.display('/').to_string(), Vec::new());
+        self.watcher.get_or_insert_with(news).changed().await;
+    }
+
+    async fn learn(&mut self, _: &Uids, _: Facts) -> Result<(), Trouble> {
+        self.refresh().await
+    }
+
+    async fn cached(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+        let mut mail = self.home.0.mail();
+        let folder = mail.folder(&self.name)?;
+        let messages = uids.ranges().flat_map(|range| folder.state.range(Span::from(range)));
+        Ok(messages.filter_map(|message| Some((message.uid, folder.letters.get(&message.uid)?.measured().entry.encode()))).collect())
+    }
+
+    async fn read(&mut self, uid: u32) -> Result<Reader, Trouble> {
+        let (letter, mut text) = (self.letter(uid)?, Vec::new());
+        letter
+            .each(|piece| {
+                text.extend_from_slice(piece);
+                Ok(())
+            })
+            .map_err(Trouble::io("reading", "memory".as_ref()))?;
+        Ok(Reader::of_memory(text.into()))
+    }
+
+    async fn digest(&mut self, uid: u32) -> Result<[u8; 16], Trouble> {
+        self.read(uid).await?.md5()
+    }
+
+    async fn apply(&mut self, changes: &Changes) -> Result<Applied, Trouble> {
+        self.deed(|folder| folder.apply(changes))
+    }
+
+    async fn copy(&mut self, uids: &Uids, to: &FolderName) -> Result<Copied, Trouble> {
+        let mut mail = self.home.0.mail();
+        let (from, outgoing) = mail.folder(&self.name)?.outgoing(uids);
+        let appended = mail.folder(to)?.append(&outgoing)?;
+        drop(mail);
+        self.home.0.tell(to);
+        Ok(Copied { uidvalidity: appended.uidvalidity, uids: std::iter::zip(from, appended.uids).collect() })
+    }
+
+    async fn relocate(&mut self, uids: &Uids, to: &FolderName) -> Result<Copied, Trouble> {
+        let copied = self.copy(uids, to).await?;
+        let gone = copied.uids.iter().map(|(uid, _)| *uid).collect();
+        self.apply(&Changes { expunge: gone, ..Changes::default() }).await?;
+        Ok(copied)
+    }
+
+    async fn replace(&mut self, uid: u32, with: &Incoming, to: &FolderName) -> Result<Appended, Trouble> {
+        self.letter(uid)?;
+        let appended = self.home.append(to, std::slice::from_ref(with)).await?;
+        self.apply(&Changes { expunge: [uid].into_iter().collect(), ..Changes::default() }).await?;
+        Ok(appended)
+    }
+
+    async fn settle(&mut self) -> Result<(), Trouble> {
+        Ok(())
     }
 }

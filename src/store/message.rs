@@ -20,13 +20,23 @@ pub struct Message {
 
 /// Truths about a message that are no flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Traits(pub u8);
+pub struct Traits(pub u8);
 
 impl Traits {
     pub const TWIN: Traits = Traits(1);
     pub const EXACT: Traits = Traits(2);
     /// The file itself says which UID it has.
     pub const RECORDED: Traits = Traits(4);
+    /// The size on the wire is known.
+    pub const SIZED: Traits = Traits(8);
+    /// The fingerprint is known.
+    pub const PRINTED: Traits = Traits(16);
+    /// Maildir: the file lies in `new/`.
+    pub const FRESH: Traits = Traits(32);
+    /// Flags or keywords have changed since they were written to the spool.
+    pub const DIRTY: Traits = Traits(64);
+    /// Maildir: what the file name says after `:` is not how we would write it.
+    pub const VERBATIM: Traits = Traits(128);
 
     pub fn contains(self, other: Traits) -> bool {
         self.0 & other.0 == other.0
@@ -93,16 +103,19 @@ impl Flags {
     /// Some session has listed it before: not `\Recent`.
     pub const OLD: Flags = Flags(32);
 
+    /// All there are.
+    pub const ALL: Flags = Flags(63);
+
     /// Whether all of `other` are set.
     pub fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }
 
-    pub(super) const fn bits(self) -> u8 {
+    pub const fn bits(self) -> u8 {
         self.0
     }
 
-    pub(super) const fn from_bits(bits: u8) -> Flags {
+    pub const fn from_bits(bits: u8) -> Flags {
         Flags(bits)
     }
 
@@ -111,28 +124,16 @@ impl Flags {
     pub fn with(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
     }
-}
 
-/// What [`Folder::apply`](super::Folder::apply) does, by UID.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
-    pub(super) expunge: Vec<u32>,
-    pub(super) add: Vec<(u32, Flags)>,
-}
-
-impl Changes {
-    /// The message goes.
-    pub fn expunge(&mut self, uid: u32) {
-        self.expunge.push(uid);
+    /// These but not `other`.
+    #[must_use]
+    pub fn without(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
     }
 
-    /// The message gets `flags`, beside those it has.
-    pub fn add(&mut self, uid: u32, flags: Flags) {
-        self.add.push((uid, flags));
-    }
-
-    /// Nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.expunge.is_empty() && self.add.is_empty()
+    /// Those that are in both.
+    #[must_use]
+    pub fn both(self, other: Flags) -> Flags {
+        Flags(self.0 & other.0)
     }
 }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use md5::{Digest, Md5};
 use rustix::io::{Errno, ReadWriteFlags};
 
+use super::Trouble;
 use super::mbox::head::{self, Walk};
 use super::mbox::{Stamp, is_still_there};
-use super::{Message, Trouble};
+use super::message::Message;
 
 /// One message on its way out. Owns no buffer; the folder may be used meanwhile.
 pub struct Reader {
@@ -25,7 +26,15 @@ pub struct Reader {
 
 enum Source {
     File(Box<Spooled>),
+    /// A file that has one message, which never changes.
+    Whole(Arc<Letter>),
     Memory(Arc<[u8]>),
+}
+
+/// An open file that is a message.
+struct Letter {
+    file: Arc<File>,
+    path: PathBuf,
 }
 
 /// A message in a file that other programs change.
@@ -44,6 +53,12 @@ impl Reader {
     pub(super) fn of_file(spooled: Spooled) -> Reader {
         let (at, end) = (spooled.message.text(), spooled.message.end());
         Reader { source: Source::File(Box::new(spooled)), at, end, walk: Walk::default() }
+    }
+
+    /// Reads `file`, all `len` octets of it: one of the Maildir at `path`.
+    pub(super) fn of_whole_file(file: File, len: u64, path: PathBuf) -> Reader {
+        let source = Source::Whole(Arc::new(Letter { file: Arc::new(file), path }));
+        Reader { source, at: 0, end: len, walk: Walk::of_body() }
     }
 
     pub(super) fn of_memory(text: Arc<[u8]>) -> Reader {
@@ -111,6 +126,7 @@ impl Reader {
             let wanted = self.wanted(into.len());
             let read = match &self.source {
                 Source::File(spooled) => spooled.file.read_at(&mut into[..wanted], self.at),
+                Source::Whole(letter) => letter.file.read_at(&mut into[..wanted], self.at),
                 Source::Memory(_) => self.read_cached(&mut into[..wanted]).map_err(io::Error::from),
             };
             let shown = self.settle(into, read)?;
@@ -136,7 +152,7 @@ impl Reader {
     /// [`Trouble::Changed`]: another program rewrote the mailbox meanwhile. The client must not be told that the message is complete.
     pub async fn verify(&mut self) -> Result<(), Trouble> {
         match &self.source {
-            Source::Memory(_) => Ok(()),
+            Source::Memory(_) | Source::Whole(_) => Ok(()),
             Source::File(spooled) => match spooled.is_still_there().await? {
                 true => Ok(()),
                 false => Err(spooled.changed()),
@@ -153,7 +169,9 @@ impl Reader {
     fn settle(&mut self, into: &mut [u8], read: io::Result<usize>) -> Result<usize, Trouble> {
         let read = match (read, &self.source) {
             (Ok(0), Source::File(spooled)) => return Err(spooled.changed()),
+            (Ok(0), Source::Whole(letter)) => return Err(Trouble::Changed(letter.path.clone())),
             (Err(error), Source::File(spooled)) => return Err(Trouble::io("reading", &spooled.path)(error)),
+            (Err(error), Source::Whole(letter)) => return Err(Trouble::io("reading a message of", &letter.path)(error)),
             (read, _) => read.unwrap_or(0),
         };
         if self.walk.in_body() {
@@ -168,7 +186,8 @@ impl Reader {
 
     fn read_cached(&self, into: &mut [u8]) -> Result<usize, Errno> {
         match &self.source {
-            Source::File(spooled) => rustix::io::preadv2(&spooled.file, &mut [IoSliceMut::new(into)], self.at, ReadWriteFlags::NOWAIT),
+            Source::File(spooled) => at_once(&spooled.file, into, self.at),
+            Source::Whole(letter) => at_once(&letter.file, into, self.at),
             Source::Memory(text) => {
                 let from = self.at as usize;
                 into.copy_from_slice(&text[from..from + into.len()]);
@@ -179,8 +198,12 @@ impl Reader {
 
     /// Reads on a thread that may wait for the disk.
     async fn read_elsewhere(&self, into: &mut [u8]) -> io::Result<usize> {
-        let Source::File(spooled) = &self.source else { return Ok(0) };
-        let (file, at, mut buffer) = (Arc::clone(&spooled.file), self.at, vec![0; into.len()]);
+        let file = match &self.source {
+            Source::File(spooled) => Arc::clone(&spooled.file),
+            Source::Whole(letter) => Arc::clone(&letter.file),
+            Source::Memory(_) => return Ok(0),
+        };
+        let (at, mut buffer) = (self.at, vec![0; into.len()]);
         let (buffer, read) = blocking(move || {
             let read = file.read_at(&mut buffer, at);
             (buffer, read)
@@ -207,6 +230,11 @@ impl Spooled {
     fn changed(&self) -> Trouble {
         Trouble::Changed(self.path.to_path_buf())
     }
+}
+
+/// What is in the page cache.
+fn at_once(file: &File, into: &mut [u8], at: u64) -> Result<usize, Errno> {
+    rustix::io::preadv2(file, &mut [IoSliceMut::new(into)], at, ReadWriteFlags::NOWAIT)
 }
 
 /// Runs `deed` on a thread that may wait. A panic there is a panic here.

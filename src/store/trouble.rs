@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::name::BadName;
+use super::quota::Over;
+
 /// Why a home could not do it. None of these means that mail is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
@@ -21,6 +24,18 @@ pub enum Trouble {
     /// What is there is not a mailbox.
     #[error("{}: {what}", .path.display())]
     NotMailbox { path: PathBuf, what: &'static str },
+    /// There is no such folder.
+    #[error("there is no such folder")]
+    NoFolder,
+    /// There is such a folder already.
+    #[error("there is a folder of that name")]
+    Exists,
+    /// No folder can be called so, or be treated so.
+    #[error("{0}")]
+    BadName(BadName),
+    /// A limit stands against more mail.
+    #[error("{0}")]
+    OverQuota(Over),
     /// The system refused.
     #[error("{doing} {}: {source}", .path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::identify::Names;
 use super::{Account, Users};
 use crate::address::{Domain, User};
-use crate::config::{AddressKind, DomainRecord, Fault, Machine, Owned, Root};
+use crate::config::{AddressKind, DomainRecord, Fault, Machine, Owned, Root, Spool};
 use crate::os::{Actor, privilege};
 
 /// The domains, immutable: a reload makes a new one.
@@ -60,6 +60,8 @@ pub struct Realm {
     pub users: Users,
     /// The folder of the maildrops.
     pub spool: PathBuf,
+    /// Below it is everything, the homes that passwd names too.
+    pub root: PathBuf,
 }
 
 impl VirtualDomain {
@@ -69,6 +71,11 @@ impl VirtualDomain {
             Owned::Vmail => Actor::Service,
             Owned::User => Actor::User { uid: account.uid, gid: account.gid },
         }
+    }
+
+    /// The home of `account`.
+    pub fn home(&self, account: &Account) -> PathBuf {
+        self.realm.root.join(account.home.strip_prefix("/").unwrap_or(&account.home))
     }
 
     /// The maildrop of `user`.
@@ -192,7 +199,7 @@ impl VirtualDomain {
                 Err(fault) => (DomainRecord::salvage(&text), fault),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return VirtualDomain::of(root, name, DomainRecord::default(), None);
+                return VirtualDomain::of(root, name, DomainRecord { spool: Spool::Mbox, ..DomainRecord::default() }, None);
             }
             Err(error) => (DomainRecord::default(), Fault::unreadable(&file, &error)),
         };
@@ -214,7 +221,7 @@ impl VirtualDomain {
             None if record.enabled => Standing::Served,
             None => Standing::Disabled,
         };
-        let realm = Realm { users: Users::of(root.passwd(&name), root.shadow(&name)), spool: root.spool(&name) };
+        let realm = Realm { users: Users::of(root.passwd(&name), root.shadow(&name)), spool: root.spool(&name), root: root.path().into() };
         VirtualDomain { name, record, standing, realm }
     }
 
@@ -223,9 +230,13 @@ impl VirtualDomain {
         let name = host.parse().or_else(|_| format!("{host}.localdomain").parse());
         VirtualDomain {
             name: name.unwrap_or_else(|_| "main.localdomain".parse().expect("a name of two labels")),
-            record: DomainRecord { owner: Owned::User, ..DomainRecord::default() },
+            record: DomainRecord { owner: Owned::User, spool: Spool::Mbox, ..DomainRecord::default() },
             standing: Standing::Served,
-            realm: Realm { users: Users::of(root.system_passwd(), root.system_shadow()), spool: root.system_mail() },
+            realm: Realm {
+                users: Users::of(root.system_passwd(), root.system_shadow()),
+                spool: root.system_mail(),
+                root: root.path().into(),
+            },
         }
     }
 }

@@ -58,6 +58,11 @@ enum At {
 pub const PEEK: usize = 1024;
 
 impl Walk {
+    /// A walk through text of which nothing is hidden.
+    pub fn of_body() -> Walk {
+        Walk { at: At::Body, line: None }
+    }
+
     /// Whether the header has ended.
     pub fn in_body(&self) -> bool {
         self.at == At::Body

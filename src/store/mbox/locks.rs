@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use crate::os::lock::{self, Dotlock, Range};
 use crate::os::stamp::Stamp;
+use crate::store::busy::Here;
 use crate::store::{Account, LockKind, Shared, Trouble};
 
 /// A spool that no other program changes now, as far as it keeps to any of the configured locks.
@@ -138,31 +139,6 @@ fn is_still(account: &Account, file: &File) -> Result<bool, Trouble> {
     let ours = checked(file, &account.spool)?;
     let there = account.actor.run(|| rustix::fs::lstat(&account.spool).map_err(io::Error::from));
     Ok(there.is_ok_and(|there| (there.st_dev, there.st_ino) == (ours.dev, ours.ino)))
-}
-
-/// One thread of this process at a time: an open-file lock alone would do, a dotlock would not know the threads apart.
-pub struct Here<'a> {
-    shared: &'a Shared,
-    spool: PathBuf,
-}
-
-impl<'a> Here<'a> {
-    fn take(shared: &'a Shared, spool: &Path, deadline: Instant) -> Option<Here<'a>> {
-        let mut busy = shared.busy.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        while busy.contains(spool) {
-            let left = deadline.checked_duration_since(Instant::now())?;
-            busy = shared.freed.wait_timeout(busy, left).unwrap_or_else(|poisoned| poisoned.into_inner()).0;
-        }
-        busy.insert(spool.to_owned());
-        Some(Here { shared, spool: spool.to_owned() })
-    }
-}
-
-impl Drop for Here<'_> {
-    fn drop(&mut self) {
-        self.shared.busy.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&self.spool);
-        self.shared.freed.notify_all();
-    }
 }
 
 /// What is wrong with a file of this kind as a mailbox, if anything.

@@ -1,0 +1,224 @@
+//! A message on its way into mailboxes: received and measured once, stored as often as there are recipients.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::measure::{Measure, Measured};
+use super::{Flags, Places, Trouble};
+
+/// A message being received. Line ends may be CRLF or LF; they are stored as LF, as other programs on a Unix machine expect.
+pub struct Draft {
+    text: Text,
+    len: u64,
+    measure: Measure,
+    /// The last octet was a CR that may be half of a line end.
+    held_cr: bool,
+    staging: Arc<Path>,
+}
+
+enum Text {
+    Memory(Vec<u8>),
+    File { file: Arc<File>, from: u64 },
+}
+
+/// Where many letters wait together: a few in memory, the others in one file without a name.
+#[derive(Default)]
+pub(super) struct Shelf {
+    in_memory: u64,
+    file: Option<Arc<File>>,
+    at: u64,
+}
+
+impl Shelf {
+    /// `letter`, from now on in the shelf's file if there are too many in memory. Blocks.
+    pub fn keep(&mut self, letter: Letter, places: &Places) -> Result<Letter, Trouble> {
+        if matches!(letter.0.text, Text::Memory(_)) && self.in_memory + letter.len() <= SHELF_IN_MEMORY {
+            self.in_memory += letter.len();
+            return Ok(letter);
+        }
+        let io = |error| Trouble::io("writing into", &places.staging)(error);
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => Arc::clone(self.file.insert(Arc::new(staged(&places.staging).map_err(io)?))),
+        };
+        let from = self.at;
+        letter
+            .each(|piece| {
+                file.write_all_at(piece, self.at)?;
+                self.at += piece.len() as u64;
+                Ok(())
+            })
+            .map_err(io)?;
+        Ok(Letter(Arc::new(Whole { text: Text::File { file, from }, len: letter.len(), measured: letter.measured().clone() })))
+    }
+}
+
+const SHELF_IN_MEMORY: u64 = 16 << 20;
+
+/// A received message: its text with LF line ends, and what is to be known of it. Clones share the text.
+#[derive(Clone)]
+pub struct Letter(Arc<Whole>);
+
+struct Whole {
+    text: Text,
+    len: u64,
+    measured: Measured,
+}
+
+/// A message to be appended.
+#[derive(Clone)]
+pub struct Incoming {
+    pub letter: Letter,
+    pub flags: Flags,
+    pub keywords: Vec<String>,
+    /// INTERNALDATE in seconds since 1970; unset: now.
+    pub received: Option<u32>,
+    /// SAVEDATE (RFC 8514) in seconds since 1970; unset: now.
+    pub saved: Option<u32>,
+    /// The envelope sender, for the From_ line of an mbox; unset: `MAILER-DAEMON`.
+    pub sender: Option<String>,
+    /// The POP3 unique id that it must keep.
+    pub uidl: Option<String>,
+}
+
+/// More than this goes to a file.
+const IN_MEMORY: usize = 1 << 20;
+
+impl Draft {
+    /// An empty one. Large ones are kept in the store's staging folder, without a name.
+    pub fn new(places: &Places) -> Draft {
+        let staging = places.staging.as_path().into();
+        Draft { text: Text::Memory(Vec::new()), len: 0, measure: Measure::new(), held_cr: false, staging }
+    }
+
+    /// The next octets. Writes to the disk when there are many, so it may block a little; the caller limits how many there are.
+    pub fn push(&mut self, octets: &[u8]) -> Result<(), Trouble> {
+        let mut from = 0;
+        if std::mem::take(&mut self.held_cr) && octets.first() != Some(&b'\n') {
+            self.keep(b"\r")?;
+        }
+        for cr in memchr::memchr_iter(b'\r', octets) {
+            match octets.get(cr + 1) {
+                Some(b'\n') => {
+                    self.keep(&octets[from..cr])?;
+                    from = cr + 1;
+                }
+                Some(_) => {}
+                None => {
+                    self.keep(&octets[from..cr])?;
+                    self.held_cr = true;
+                    return Ok(());
+                }
+            }
+        }
+        self.keep(&octets[from..])
+    }
+
+    /// Octets received so far, as they will be stored.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing has come yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All has come.
+    pub fn finish(mut self) -> Result<Letter, Trouble> {
+        if std::mem::take(&mut self.held_cr) {
+            self.keep(b"\r")?;
+        }
+        let Draft { text, len, measure, .. } = self;
+        Ok(Letter(Arc::new(Whole { text, len, measured: measure.finish() })))
+    }
+
+    fn keep(&mut self, octets: &[u8]) -> Result<(), Trouble> {
+        self.measure.feed(octets);
+        self.len += octets.len() as u64;
+        match &mut self.text {
+            Text::Memory(text) if text.len() + octets.len() <= IN_MEMORY => text.extend_from_slice(octets),
+            Text::Memory(text) => {
+                let staged =
+                    staged(&self.staging).and_then(|mut file| file.write_all(text).and_then(|()| file.write_all(octets)).map(|()| file));
+                let file = Arc::new(staged.map_err(Trouble::io("writing into", &self.staging))?);
+                self.text = Text::File { file, from: 0 };
+            }
+            Text::File { file, .. } => (&**file).write_all(octets).map_err(Trouble::io("writing into", &self.staging))?,
+        }
+        Ok(())
+    }
+}
+
+/// A file without a name: a crash leaves nothing behind.
+fn staged(folder: &Path) -> io::Result<File> {
+    let nameless = || rustix::fs::open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::from_raw_mode(0o600));
+    let made = nameless().or_else(|error| match error {
+        rustix::io::Errno::NOENT => std::fs::create_dir_all(folder).map_err(|_| error).and_then(|()| nameless()),
+        error => Err(error),
+    });
+    match made {
+        // Not every file system can.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR) => named(folder),
+        made => Ok(made?.into()),
+    }
+}
+
+fn named(folder: &Path) -> io::Result<File> {
+    let path = folder.join(format!("draft.{}.{:?}", std::process::id(), std::thread::current().id()));
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+impl Letter {
+    /// The letter whose text is `text`.
+    pub fn of(text: &[u8], places: &Places) -> Result<Letter, Trouble> {
+        let mut draft = Draft::new(places);
+        draft.push(text)?;
+        draft.finish()
+    }
+
+    /// Octets stored, line ends LF.
+    pub fn len(&self) -> u64 {
+        self.0.len
+    }
+
+    /// Whether there is no text at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.len == 0
+    }
+
+    pub(super) fn measured(&self) -> &Measured {
+        &self.0.measured
+    }
+
+    /// Gives the text, in pieces. Blocks.
+    pub(super) fn each(&self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        match &self.0.text {
+            Text::Memory(text) => take(text),
+            Text::File { file, from } => {
+                let (mut piece, mut at) = (vec![0; 256 * 1024], 0);
+                while at < self.0.len {
+                    let some = usize::try_from(self.0.len - at).unwrap_or(usize::MAX).min(piece.len());
+                    file.read_exact_at(&mut piece[..some], from + at)?;
+                    take(&piece[..some])?;
+                    at += some as u64;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Incoming {
+    /// `letter` without flags, received now.
+    pub fn new(letter: Letter) -> Incoming {
+        Incoming { letter, flags: Flags::NONE, keywords: Vec::new(), received: None, saved: None, sender: None, uidl: None }
+    }
+}

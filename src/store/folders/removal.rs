@@ -1,0 +1,58 @@
+//! Removing the files of a folder.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+
+use rustix::fs::AtFlags;
+
+use crate::os::Dir;
+use crate::store::Trouble;
+use crate::store::local::LocalHome;
+use crate::store::name::disk::Layout;
+
+/// Removes the folder at `path`: first from sight, then file by file, so that a crash leaves no half folder.
+pub fn remove(home: &LocalHome, path: &Path) -> Result<(), Trouble> {
+    let removed = home.account().actor.run(|| {
+        let (above, name) = super::split(path)?;
+        let dir = Dir::open(above)?;
+        match home.layout() {
+            Layout::Mbox => home.shared().disk.unlink_in(&dir, name)?,
+            Layout::Maildir => trash(home, &dir, name)?,
+        }
+        home.shared().disk.sync_dir(&dir)
+    });
+    removed.map_err(Trouble::io("removing", path))
+}
+
+fn trash(home: &LocalHome, top: &Dir, name: &OsStr) -> io::Result<()> {
+    let trashed = OsString::from(TRASHED);
+    // What an earlier crash has left.
+    empty(top, &trashed)?;
+    home.shared().disk.rename_in((top, name), (top, &trashed))?;
+    empty(top, &trashed)
+}
+
+/// Removes the folder `name` with all that is in it, two levels deep as a Maildir is.
+fn empty(top: &Dir, name: &OsStr) -> io::Result<()> {
+    let folder = match top.beneath(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        folder => folder?,
+    };
+    for part in folder.names(|_, _| true)? {
+        match rustix::fs::unlinkat(&folder, &part, AtFlags::empty()) {
+            Err(rustix::io::Errno::ISDIR) => {
+                let inside = folder.beneath(&part)?;
+                for file in inside.names(|_, _| true)? {
+                    rustix::fs::unlinkat(&inside, &file, AtFlags::empty())?;
+                }
+                rustix::fs::unlinkat(&folder, &part, AtFlags::REMOVEDIR)?;
+            }
+            outcome => outcome?,
+        }
+    }
+    Ok(rustix::fs::unlinkat(top, name, AtFlags::REMOVEDIR)?)
+}
+
+/// Dovecot knows that name, and finishes what we could not.
+const TRASHED: &str = "..DOVECOT-TRASHED";

@@ -1,0 +1,136 @@
+//! `vmail.cache`: what can be computed from a message, so that it need not be. Every entry may be lost, none may be wrong.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use bytemuck::{Pod, Zeroable};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::files::{self, Beside, Patience, Pen};
+use super::keywords::invalid;
+use super::record::Record;
+use super::snapshot::ORDER;
+use crate::store::disk::Disk;
+
+const MAGIC: [u8; 8] = *b"vmailcch";
+const VERSION: u32 = 2;
+
+/// The most octets that an entry may have.
+pub const ENTRY: usize = 256 * 1024;
+
+/// A cache file, open.
+#[derive(Debug)]
+pub struct Cache {
+    file: File,
+}
+
+/// How a cache file begins.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+struct Page {
+    magic: [u8; 8],
+    version: u32,
+    order: u32,
+    epoch: u64,
+    generation: u64,
+    sum: u64,
+}
+
+/// How an entry begins.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+struct Head {
+    sum: u64,
+    len: u32,
+    uid: u32,
+}
+
+const HEAD: usize = size_of::<Head>();
+
+impl Page {
+    fn new(epoch: u64, generation: u64) -> Page {
+        let page = Page { magic: MAGIC, version: VERSION, order: ORDER, epoch, generation, sum: 0 };
+        Page { sum: xxh3_64(bytemuck::bytes_of(&page)), ..page }
+    }
+}
+
+fn sum(uid: u32, entry: &[u8]) -> u64 {
+    xxh3_64_with_seed(entry, u64::from(uid) << 32 | entry.len() as u64)
+}
+
+/// An entry with its head.
+fn framed(uid: u32, entry: &[u8]) -> Vec<u8> {
+    let head = Head { sum: sum(uid, entry), len: entry.len() as u32, uid };
+    [bytemuck::bytes_of(&head), entry].concat()
+}
+
+impl Cache {
+    /// Opens the cache file of this epoch and generation; `None` if it is another's, or none.
+    pub fn open(path: &Path, epoch: u64, generation: u64) -> Option<Cache> {
+        let file = Patience::Wait.open_to_write(path).ok()?;
+        let mut page = Page::zeroed();
+        file.read_exact_at(bytemuck::bytes_of_mut(&mut page), 0).ok()?;
+        (bytemuck::bytes_of(&page) == bytemuck::bytes_of(&Page::new(epoch, generation))).then_some(Cache { file })
+    }
+
+    /// Makes an empty one, in place of what was there. Under the lock.
+    pub fn create(disk: &dyn Disk, path: &Path, epoch: u64, generation: u64) -> io::Result<Cache> {
+        let beside = Beside::new(disk, path)?;
+        disk.write(&beside.file, bytemuck::bytes_of(&Page::new(epoch, generation)), 0)?;
+        beside.place().map(|file| Cache { file })
+    }
+
+    /// The entry of a message; `None` if it has none that is whole.
+    pub fn read(&self, message: &Record) -> Option<Vec<u8>> {
+        if message.cache < size_of::<Page>() as u64 {
+            return None;
+        }
+        let mut head = Head::zeroed();
+        self.file.read_exact_at(bytemuck::bytes_of_mut(&mut head), message.cache).ok()?;
+        if head.uid != message.uid || head.len as usize > ENTRY {
+            return None;
+        }
+        let mut entry = vec![0; head.len as usize];
+        self.file.read_exact_at(&mut entry, message.cache.checked_add(HEAD as u64)?).ok()?;
+        (sum(message.uid, &entry) == head.sum).then_some(entry)
+    }
+
+    /// Puts an entry at the end, and returns where. Under the lock.
+    pub fn append(&self, disk: &dyn Disk, uid: u32, entry: &[u8]) -> io::Result<u64> {
+        if entry.len() > ENTRY {
+            return Err(invalid("the entry is too large"));
+        }
+        let at = files::len(&self.file)?.max(size_of::<Page>() as u64);
+        disk.write(&self.file, &framed(uid, entry), at)?;
+        Ok(at)
+    }
+
+    /// Whether it still is the one that has the name `path`.
+    pub fn is_at(&self, path: &Path) -> bool {
+        files::look(path).ok().map(|(identity, _)| identity) == files::identity(&self.file).ok()
+    }
+}
+
+/// Writes the entries of `messages` to `beside`, as the cache of another generation. Returns where they are now, by UID.
+pub fn compact<'a>(
+    disk: &dyn Disk,
+    beside: &Beside<'_>,
+    old: &Cache,
+    messages: impl Iterator<Item = Record> + 'a,
+    epoch: u64,
+    generation: u64,
+) -> io::Result<Vec<(u32, u64)>> {
+    let mut pen = Pen::new(disk, &beside.file);
+    pen.put(bytemuck::bytes_of(&Page::new(epoch, generation)))?;
+    let mut places = Vec::new();
+    for message in messages.filter(|message| message.cache != 0) {
+        if let Some(entry) = old.read(&message) {
+            places.push((message.uid, pen.at()));
+            pen.put(&framed(message.uid, &entry))?;
+        }
+    }
+    pen.flush()?;
+    Ok(places)
+}

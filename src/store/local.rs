@@ -1,0 +1,252 @@
+//! The homes that are files of this machine: Maildir or mbox, whichever is there.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::index::State;
+use super::mailbox::{Mailbox, Open};
+use super::maildir::Maildir;
+use super::mbox::Mbox;
+use super::name::FolderName;
+use super::name::disk::Layout;
+use super::quota::Usage;
+use super::reader::blocking;
+use super::settler::Settler;
+use super::spool::Spool;
+use super::{
+    Account, Appended, Applied, Changes, Copied, Facts, Features, Folder, Home, Incoming, Listed, MailboxId, Reader, Shared, Status,
+    Trouble, Uids, Watcher, folders,
+};
+use crate::config::{self, SpecialUse};
+
+/// One account's mail on this machine. Clones share it.
+#[derive(Clone)]
+pub struct LocalHome {
+    shared: Arc<Shared>,
+    account: Arc<Account>,
+}
+
+impl LocalHome {
+    pub(super) fn new(shared: Arc<Shared>, account: Account) -> LocalHome {
+        LocalHome { shared, account: Arc::new(account) }
+    }
+
+    /// What the spool is; what it is to be, while there is none.
+    pub(super) fn layout(&self) -> Layout {
+        match (self.account.spool.symlink_metadata(), self.account.format) {
+            (Ok(there), _) if there.is_dir() => Layout::Maildir,
+            (Err(_), config::Spool::Maildir) => Layout::Maildir,
+            _ => Layout::Mbox,
+        }
+    }
+
+    /// Where the index of folder `name` is: that of INBOX holds those of all others.
+    pub(super) fn index(&self, name: &FolderName) -> PathBuf {
+        let owner = &self.account.owner;
+        let top = self.shared.places.index.join(owner.domain().as_str()).join(owner.user().as_str());
+        if name.is_inbox() { top } else { top.join(folders::index_name(name)) }
+    }
+
+    /// The mailbox of folder `name`, if its name can be one. Looks at nothing but the kind of the spool.
+    pub(super) fn mailbox(&self, name: &FolderName) -> Result<Arc<Mailbox>, Trouble> {
+        let layout = self.layout();
+        let path = folders::path(&self.account, layout, name)?;
+        let make = || -> Box<dyn Spool> {
+            let (shared, account) = (Arc::clone(&self.shared), Arc::clone(&self.account));
+            match layout {
+                Layout::Maildir => Box::new(Maildir::new(shared, account, path, name.is_inbox())),
+                Layout::Mbox => Box::new(Mbox::new(shared, account, path, name.clone())),
+            }
+        };
+        Ok(Open::mailbox(&self.shared, &self.account, name, self.index(name), make))
+    }
+
+    /// Runs `deed` on a thread that may wait.
+    async fn on_thread<T: Send + 'static>(&self, deed: impl FnOnce(&LocalHome) -> T + Send + 'static) -> T {
+        let home = self.clone();
+        blocking(move || deed(&home)).await
+    }
+
+    /// Folders have come, gone or been renamed.
+    pub(super) fn changed(&self) {
+        self.shared.news.tell(&self.account.owner, "");
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+}
+
+impl Home for LocalHome {
+    type Folder = LocalFolder;
+
+    fn features(&self) -> Features {
+        let inferiors = self.layout() == Layout::Maildir;
+        Features { inferiors, separator: self.account.separator, lasting: true }
+    }
+
+    async fn list(&self) -> Result<Vec<Listed>, Trouble> {
+        self.on_thread(folders::list).await
+    }
+
+    async fn create(&self, name: &FolderName, special: Option<SpecialUse>) -> Result<MailboxId, Trouble> {
+        let name = name.clone();
+        self.on_thread(move |home| folders::create(home, &name, special)).await
+    }
+
+    async fn delete(&self, name: &FolderName) -> Result<(), Trouble> {
+        let name = name.clone();
+        self.on_thread(move |home| folders::delete(home, &name)).await
+    }
+
+    async fn rename(&self, from: &FolderName, to: &FolderName) -> Result<(), Trouble> {
+        let (from, to) = (from.clone(), to.clone());
+        self.on_thread(move |home| folders::rename(home, &from, &to)).await
+    }
+
+    async fn subscribe(&self, name: &FolderName, subscribed: bool) -> Result<(), Trouble> {
+        let name = name.clone();
+        self.on_thread(move |home| folders::subscribe(home, &name, subscribed)).await
+    }
+
+    async fn open(&self, name: &FolderName) -> Result<LocalFolder, Trouble> {
+        let mailbox = self.mailbox(name)?;
+        let state = match mailbox.glance() {
+            Some(state) => state,
+            None => mailbox.on_thread(|mailbox| mailbox.look()).await?,
+        };
+        if mailbox.is_owing() {
+            // A process has died before it could write to the spool what it had acknowledged.
+            Settler::settle_within(&mailbox, super::mailbox::SOON);
+        }
+        Ok(LocalFolder { home: self.clone(), watcher: None, mailbox, state })
+    }
+
+    async fn append(&self, to: &FolderName, messages: &[Incoming]) -> Result<Appended, Trouble> {
+        let (mailbox, messages) = (self.mailbox(to)?, messages.to_vec());
+        mailbox.on_thread(move |mailbox| mailbox.append(&messages)).await
+    }
+
+    async fn status(&self, names: &[FolderName]) -> Vec<Result<Status, Trouble>> {
+        let mut all = Vec::with_capacity(names.len());
+        for name in names {
+            all.push(self.status_of(name).await);
+        }
+        all
+    }
+
+    fn watch(&self) -> Watcher {
+        self.shared.news.home(&self.account.owner, folders::watched(self))
+    }
+
+    async fn usage(&self) -> Result<Usage, Trouble> {
+        self.on_thread(|home| home.shared.quota(home.account.owner.domain()).usage(home.account.owner.user())).await
+    }
+}
+
+impl LocalHome {
+    async fn status_of(&self, name: &FolderName) -> Result<Status, Trouble> {
+        let mailbox = self.mailbox(name)?;
+        let state = match mailbox.glance() {
+            Some(state) => state,
+            None => mailbox.on_thread(|mailbox| mailbox.look()).await?,
+        };
+        Ok(Status::of(&state))
+    }
+}
+
+/// A mailbox of a [`LocalHome`], in use by one session.
+pub struct LocalFolder {
+    home: LocalHome,
+    mailbox: Arc<Mailbox>,
+    state: State,
+    watcher: Option<Watcher>,
+}
+
+impl LocalFolder {
+    /// Takes in what `deed` left.
+    async fn then(&mut self, deed: impl FnOnce(&Arc<Mailbox>) -> Result<State, Trouble> + Send + 'static) -> Result<(), Trouble> {
+        self.state = self.mailbox.on_thread(deed).await?;
+        Ok(())
+    }
+}
+
+impl Folder for LocalFolder {
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    async fn refresh(&mut self) -> Result<(), Trouble> {
+        match self.mailbox.glance() {
+            Some(state) => self.state = state,
+            None => self.then(|mailbox| mailbox.look()).await?,
+        }
+        Ok(())
+    }
+
+    async fn changed(&mut self) {
+        let watcher = self.watcher.get_or_insert_with(|| self.mailbox.watch());
+        watcher.changed().await;
+    }
+
+    async fn learn(&mut self, uids: &Uids, facts: Facts) -> Result<(), Trouble> {
+        let uids = uids.clone();
+        self.then(move |mailbox| mailbox.learn(&uids, facts)).await
+    }
+
+    async fn cached(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+        let uids = uids.clone();
+        self.mailbox.on_thread(move |mailbox| mailbox.cached(&uids)).await
+    }
+
+    async fn read(&mut self, uid: u32) -> Result<Reader, Trouble> {
+        match self.mailbox.read_at_once(uid) {
+            Some(reader) => Ok(reader),
+            None => self.mailbox.on_thread(move |mailbox| mailbox.read(uid)).await,
+        }
+    }
+
+    async fn digest(&mut self, uid: u32) -> Result<[u8; 16], Trouble> {
+        self.mailbox.on_thread(move |mailbox| mailbox.read(uid)?.md5()).await
+    }
+
+    async fn apply(&mut self, changes: &Changes) -> Result<Applied, Trouble> {
+        if changes.is_empty() {
+            return Ok(Applied::default());
+        }
+        let changes = changes.clone();
+        let (state, applied) = self.mailbox.on_thread(move |mailbox| mailbox.apply(&changes)).await?;
+        self.state = state;
+        Ok(applied)
+    }
+
+    async fn copy(&mut self, uids: &Uids, to: &FolderName) -> Result<Copied, Trouble> {
+        let (to, uids) = (self.home.mailbox(to)?, uids.clone());
+        self.mailbox.on_thread(move |mailbox| mailbox.copy(&uids, &to)).await
+    }
+
+    async fn relocate(&mut self, uids: &Uids, to: &FolderName) -> Result<Copied, Trouble> {
+        let (to, uids) = (self.home.mailbox(to)?, uids.clone());
+        let copied = self.mailbox.on_thread(move |mailbox| mailbox.relocate(&uids, &to)).await?;
+        self.refresh().await?;
+        Ok(copied)
+    }
+
+    async fn replace(&mut self, uid: u32, with: &Incoming, to: &FolderName) -> Result<Appended, Trouble> {
+        let (to, with) = (self.home.mailbox(to)?, with.clone());
+        let appended = self.mailbox.on_thread(move |mailbox| mailbox.replace(uid, &with, &to)).await?;
+        self.refresh().await?;
+        Ok(appended)
+    }
+
+    async fn settle(&mut self) -> Result<(), Trouble> {
+        match self.mailbox.is_owing() {
+            true => self.mailbox.on_thread(|mailbox| mailbox.settle()).await,
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Flags and expunges: acknowledged from the journal where the spool is lazy, else from the spool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Mailbox;
+use crate::config::Fsync;
+use crate::store::change::{self, Reaching};
+use crate::store::index::State;
+use crate::store::kept::Written;
+use crate::store::settler::Settler;
+use crate::store::spool::Batch;
+use crate::store::{Applied, Changes, Trouble};
+
+impl Mailbox {
+    /// Makes `changes`; durable on return.
+    pub fn apply(self: &Arc<Self>, changes: &Changes) -> Result<(State, Applied), Trouble> {
+        match self.spool.is_lazy() {
+            true => self.apply_soon(changes),
+            false => self.apply_now(changes),
+        }
+    }
+
+    fn apply_soon(self: &Arc<Self>, changes: &Changes) -> Result<(State, Applied), Trouble> {
+        let mut applied = Applied::default();
+        let (written, state) = self.write(&mut |state| {
+            let changes = change::fitting(changes, state, &mut applied.stale);
+            Ok(Batch::from(change::ops(&changes, Reaching::Later)))
+        })?;
+        match written {
+            Written::Journal => self.sync_journal()?,
+            // Nothing else would keep it.
+            Written::Memory | Written::Nowhere => self.settle()?,
+        }
+        Settler::settle_within(self, SOON);
+        Ok((state, applied))
+    }
+
+    fn sync_journal(&self) -> Result<(), Trouble> {
+        self.journal.changed();
+        let sync = || match self.kept().durable() {
+            Some(journal) if self.shared.places.fsync != Fsync::Never => journal.sync(),
+            _ => Ok(()),
+        };
+        self.journal.sync(sync).map_err(Trouble::io("syncing the journal in", &self.index))
+    }
+
+    fn apply_now(&self, changes: &Changes) -> Result<(State, Applied), Trouble> {
+        let mut applied = Applied::default();
+        let mut hold = self.spool.hold(false)?.ok_or_else(|| self.gone())?;
+        let state = self.write_held(&mut *hold, &mut |hold, state| {
+            let changes = change::fitting(changes, state, &mut applied.stale);
+            if changes.is_empty() { Ok(Batch::default()) } else { hold.change(state, &changes) }
+        })?;
+        Ok((state, applied))
+    }
+}
+
+/// How soon other programs see flags.
+pub const SOON: Duration = Duration::from_millis(1500);

@@ -1,0 +1,85 @@
+//! What is told of a message only by reading it: once, and kept.
+
+use super::Mailbox;
+use crate::store::index::{Entry, Learnt, Op, Span, State};
+use crate::store::measure::{Measure, Measured};
+use crate::store::message::Traits;
+use crate::store::spool::Batch;
+use crate::store::{Facts, Reader, Trouble, Uids};
+
+impl Mailbox {
+    /// The mailbox as it is, with `facts` of `uids` known as far as these are there.
+    pub fn learn(&self, uids: &Uids, facts: Facts) -> Result<State, Trouble> {
+        let mut state = self.look()?;
+        let unknown: Vec<u32> = among(&state, uids).filter(|message| !knows(message, facts)).map(|message| message.uid).collect();
+        for some in unknown.chunks(AT_ONCE) {
+            let found: Vec<(u32, Measured)> = some.iter().filter_map(|&uid| self.measure(uid).transpose()).collect::<Result<_, _>>()?;
+            (_, state) = self.write(&mut |_| Ok(news(&found)))?;
+        }
+        Ok(state)
+    }
+
+    /// What is kept of the content of `uids`.
+    pub fn cached(&self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+        let state = self.learn(uids, Facts::Content)?;
+        let mut all = Vec::new();
+        for message in among(&state, uids) {
+            let kept = self.kept().cached(&message);
+            // Not kept, for want of room: then it is computed each time.
+            let entry = match kept {
+                Some(entry) => Some(entry),
+                None => self.measure(message.uid)?.map(|(_, measured)| measured.entry.encode()),
+            };
+            all.extend(entry.map(|entry| (message.uid, entry)));
+        }
+        Ok(all)
+    }
+
+    /// Reads a message; `None` when it is gone.
+    fn measure(&self, uid: u32) -> Result<Option<(u32, Measured)>, Trouble> {
+        match self.read(uid).and_then(measure) {
+            Ok(measured) => Ok(Some((uid, measured))),
+            Err(Trouble::Gone(_)) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+/// Those of `uids` that are there.
+fn among<'a>(state: &'a State, uids: &'a Uids) -> impl Iterator<Item = Entry<'a>> {
+    uids.ranges().flat_map(|range| state.range(Span::from(range)))
+}
+
+fn knows(message: &Entry<'_>, facts: Facts) -> bool {
+    match facts {
+        Facts::Size => message.has(Traits::SIZED),
+        Facts::Content => message.has(Traits::PRINTED) && message.cache != 0,
+    }
+}
+
+/// Reads all that `reader` gives. Blocks.
+pub fn measure(mut reader: Reader) -> Result<Measured, Trouble> {
+    let (mut measure, mut piece) = (Measure::new(), vec![0; 64 * 1024]);
+    loop {
+        match reader.fill_here(&mut piece)? {
+            0 => return Ok(measure.finish()),
+            some => measure.feed(&piece[..some]),
+        }
+    }
+}
+
+fn news(found: &[(u32, Measured)]) -> Batch {
+    let learnt = |(uid, measured): &(u32, Measured)| Learnt {
+        uid: *uid,
+        size: Some(measured.size),
+        fingerprint: Some(measured.fingerprint),
+        ..Learnt::default()
+    };
+    Batch {
+        ops: vec![Op::Learnt(found.iter().map(learnt).collect())],
+        cache: found.iter().map(|(uid, measured)| (*uid, measured.entry.encode())).collect(),
+    }
+}
+
+/// What is learnt is written after so many messages, so that a session that ends early leaves something behind.
+const AT_ONCE: usize = 256;

@@ -1,0 +1,177 @@
+//! Mailboxes as folders with a file for each message, and the lists that Dovecot and Courier keep beside them.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::index::{Entry, Record, State};
+use super::message::Traits;
+use super::news::Place;
+use super::spool::{Care, Hold, Spool, Staged as AnyStaged};
+use super::{Account, Incoming, Reader, Shared, Trouble, dotlocked, sync};
+use crate::os::Dir;
+use crate::os::stamp::Stamp;
+
+mod adopt;
+mod build;
+pub mod courier;
+mod deliver;
+mod files;
+pub mod keywords;
+mod ledger;
+mod marks;
+pub mod name;
+mod notes;
+mod scan;
+mod settle;
+pub mod subscriptions;
+pub mod uidlist;
+
+pub use adopt::Way;
+pub use build::make_parts;
+pub use deliver::Staged;
+
+/// One Maildir: INBOX or a folder of a Maildir++.
+pub struct Maildir {
+    shared: Arc<Shared>,
+    account: Arc<Account>,
+    /// The folder that has `cur`, `new` and `tmp`.
+    path: PathBuf,
+    /// INBOX comes into being with its first message.
+    is_inbox: bool,
+    news: sync::Shared,
+    current: sync::Shared,
+}
+
+/// A Maildir that nobody else gives UIDs in.
+struct Held<'a> {
+    maildir: &'a Maildir,
+    top: Dir,
+    _lock: dotlocked::Locked<'a>,
+}
+
+impl Maildir {
+    pub fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
+        Maildir { shared, account, path, is_inbox, news: sync::Shared::default(), current: sync::Shared::default() }
+    }
+
+    /// Does `deed` with the owner's rights.
+    fn act<T>(&self, doing: &'static str, deed: impl FnOnce() -> io::Result<T>) -> Result<T, Trouble> {
+        self.account.actor.run(deed).map_err(|error| self.trouble(doing, error))
+    }
+
+    fn trouble(&self, doing: &'static str, error: io::Error) -> Trouble {
+        match Errno::from_io_error(&error) {
+            Some(Errno::NOTDIR | Errno::LOOP) => {
+                Trouble::NotMailbox { path: self.path.clone(), what: "is not a Maildir: a folder of it is a link or a file" }
+            }
+            _ => Trouble::io(doing, &self.path)(error),
+        }
+    }
+
+    fn top(&self) -> io::Result<Dir> {
+        Dir::open(&self.path)
+    }
+
+    /// The stamps of `new`, `cur` and the list of UIDs; none for what is not there.
+    fn stamps(&self) -> Result<[Stamp; 3], Trouble> {
+        self.act("looking at", || {
+            let top = self.top()?;
+            let stamp = |name: &str| match top.stat(name) {
+                Ok(stat) => Ok(Stamp::from(&stat)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
+                Err(error) => Err(error),
+            };
+            Ok([stamp(NEW)?, stamp(CUR)?, stamp(UIDLIST)?])
+        })
+    }
+
+    fn open(&self, message: &Entry<'_>, at_once: bool) -> io::Result<std::fs::File> {
+        let top = self.top()?;
+        let (folder, name) = place(message, message.name());
+        match at_once {
+            true => top.read_cached(folder, &name),
+            false => top.beneath(folder)?.read(&name),
+        }
+    }
+}
+
+impl Spool for Maildir {
+    fn is_untouched(&self, state: &State, care: Care) -> Result<bool, Trouble> {
+        let [new, current, list] = match self.stamps() {
+            Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(false),
+            stamps => stamps?,
+        };
+        let [known_new, known_current] = state.head().stamps;
+        let settled = known_current.settled && (known_new.settled || care == Care::Quick);
+        Ok(settled && (new, current) == (known_new.stamp, known_current.stamp) && notes::Notes::of(state).list == list)
+    }
+
+    fn hold(&self, make: bool) -> Result<Option<Box<dyn Hold + '_>>, Trouble> {
+        if !self.prepare(make && self.is_inbox)? {
+            return Ok(None);
+        }
+        let lock = dotlocked::lock(&self.shared, self.account.actor, &self.path.join(UIDLIST))?;
+        let top = self.act("opening", || self.top())?;
+        Ok(Some(Box::new(Held { maildir: self, top, _lock: lock })))
+    }
+
+    fn absent(&self, known: Option<&State>) -> Result<State, Trouble> {
+        match self.is_inbox {
+            true => self.no_mail_yet(known),
+            false => Err(Trouble::NoFolder),
+        }
+    }
+
+    fn stage(&self, messages: &[Incoming]) -> Result<AnyStaged, Trouble> {
+        self.prepare(self.is_inbox)?;
+        self.stage_in_tmp(messages).map(AnyStaged::Maildir)
+    }
+
+    fn harden(&self) -> Result<(), Trouble> {
+        if self.shared.places.fsync == crate::config::Fsync::Never {
+            return Ok(());
+        }
+        self.harden_folder(NEW, &self.news)?;
+        self.harden_folder(CUR, &self.current)
+    }
+
+    fn read(&self, _: &State, message: &Entry<'_>, at_once: bool) -> Result<Option<Reader>, Trouble> {
+        match self.account.actor.run(|| self.open(message, at_once)) {
+            Ok(file) => Ok(Some(Reader::of_whole_file(file, message.len, self.path.clone()))),
+            Err(_) if at_once => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.trouble("opening a message of", error)),
+        }
+    }
+
+    fn is_lazy(&self) -> bool {
+        true
+    }
+
+    fn watched(&self) -> Vec<Place> {
+        [NEW, CUR].map(|part| Place { folder: self.path.join(part), name: None, actor: self.account.actor }).into()
+    }
+
+    fn as_maildir(&self) -> Option<&Maildir> {
+        Some(self)
+    }
+}
+
+/// In which of the two folders the file of a message is, and its name.
+fn place(record: &Record, text: &[u8]) -> (&'static str, OsString) {
+    let folder = if record.has(Traits::FRESH) { NEW } else { CUR };
+    let name = OsStr::from_bytes(text);
+    let whole = record.has(Traits::FRESH) || record.has(Traits::VERBATIM);
+    let name = if whole { name.to_owned() } else { OsString::from_vec([text, marks::info(record.letters).as_bytes()].concat()) };
+    (folder, name)
+}
+
+const CUR: &str = "cur";
+const NEW: &str = "new";
+const TMP: &str = "tmp";
+const UIDLIST: &str = "dovecot-uidlist";

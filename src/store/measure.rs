@@ -1,0 +1,87 @@
+//! What is told of a message while its text streams by, once: sizes, fingerprint, and all that IMAP clients ask of it.
+
+use super::mbox;
+use super::mbox::head::{Line, Walk};
+use super::mbox::tally::Tally;
+use super::message::Fingerprint;
+use crate::message::{Entry, Scanner};
+
+/// A measurement under way. The header fields in which mbox programs keep their notes are text like any other, but no part of what
+/// identifies the message: it keeps its EMAILID when it is copied to or from an mbox.
+pub struct Measure {
+    walk: Walk,
+    tally: Tally,
+    scanner: Scanner,
+    /// What could not be told yet for want of more.
+    held: Vec<u8>,
+    has_notes: bool,
+}
+
+/// What came out.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Octets on the wire.
+    pub size: u64,
+    /// The stored octets are those of the wire.
+    pub exact: bool,
+    pub fingerprint: Fingerprint,
+    /// There are notes of mbox programs, which an mbox would take for its own.
+    pub has_notes: bool,
+    /// What clients ask of it.
+    pub entry: Entry,
+}
+
+impl Measure {
+    pub fn new() -> Measure {
+        Measure { walk: Walk::default(), tally: Tally::new(), scanner: Scanner::new(), held: Vec::new(), has_notes: false }
+    }
+
+    /// The next octets, as many as there are.
+    pub fn feed(&mut self, octets: &[u8]) {
+        if self.held.is_empty() {
+            let done = self.take(octets, false);
+            self.held.extend_from_slice(&octets[done..]);
+        } else {
+            let mut all = std::mem::take(&mut self.held);
+            all.extend_from_slice(octets);
+            let done = self.take(&all, false);
+            all.drain(..done);
+            self.held = all;
+        }
+    }
+
+    /// There are no more.
+    pub fn finish(mut self) -> Measured {
+        let held = std::mem::take(&mut self.held);
+        self.take(&held, true);
+        self.end()
+    }
+
+    fn take(&mut self, octets: &[u8], last: bool) -> usize {
+        let mut at = 0;
+        while let Some(step) = self.walk.step(&octets[at..], last) {
+            let piece = &octets[at..at + step.len];
+            at += step.len;
+            match step.line {
+                Line::Hidden(_) => {
+                    self.has_notes = true;
+                    self.tally.volatile(piece);
+                }
+                Line::Lines => self.tally.volatile(piece),
+                _ => self.tally.text(piece),
+            }
+            self.scanner.feed(piece);
+        }
+        at
+    }
+
+    fn end(self) -> Measured {
+        Measured {
+            size: self.tally.wire(),
+            exact: self.tally.exact(),
+            fingerprint: mbox::halves(self.tally.digest()),
+            has_notes: self.has_notes,
+            entry: self.scanner.finish().entry,
+        }
+    }
+}
