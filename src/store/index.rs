@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::disk::Disk;
+pub use crate::store::message::Traits;
 use files::{Beside, CACHE, Identity, JOURNAL, Patience};
 use open::{Files, Making, Seen};
 use state::Generation;
@@ -33,6 +34,8 @@ pub use cache::Cache;
 pub use keywords::Keywords;
 pub use op::{Arrival, Flushed, Keyword, Learnt, Marks, Moved, Op, Seal};
 pub use record::{Live, Record, Span};
+#[doc(hidden)]
+pub use snapshot::put_right_sums;
 pub use state::{Entries, Entry, Front, Head, State, Totals};
 
 /// What is in an index folder.

@@ -80,7 +80,7 @@ fn read(file: &File) -> Vec<u8> {
 }
 
 impl Plug {
-    fn new(left: usize, torn: usize, chance: u64) -> Arc<dyn Disk> {
+    fn disk(left: usize, torn: usize, chance: u64) -> Arc<dyn Disk> {
         Arc::new(Plug(Mutex::new(Power { left, torn, chance, ..Power::default() })))
     }
 
@@ -184,11 +184,11 @@ fn work(folder: &Path, disk: Arc<dyn Disk>) -> (Vec<u32>, usize) {
 /// Whether the work came to its end before the plug was pulled.
 fn crash(after: usize, torn: usize, chance: u64) -> bool {
     let bench = Bench::new();
-    Index::create(&bench.folder(), &Plug::new(usize::MAX, 8, 0), &state(2)).unwrap();
-    let (appended, synced) = work(&bench.folder(), Plug::new(after, torn, chance));
+    Index::create(&bench.folder(), &Plug::disk(usize::MAX, 8, 0), &state(2)).unwrap();
+    let (appended, synced) = work(&bench.folder(), Plug::disk(after, torn, chance));
     let context = || format!("after {after} deeds, {torn}/8, chance {chance}");
     // One that is never pulled, and does not wait for a real disk.
-    let steady = Plug::new(usize::MAX, 8, 0);
+    let steady = Plug::disk(usize::MAX, 8, 0);
     let Found::Index(mut index) = Index::open(&bench.folder(), &steady).unwrap() else { panic!("{}", context()) };
     check(&index, &appended, synced, &context());
     // Life goes on.
@@ -231,7 +231,7 @@ fn an_index_that_was_not_finished_is_made_again() {
         (0..20)
             .find(|after| {
                 let bench = Bench::new();
-                let made = Index::create(&bench.folder(), &Plug::new(*after, 4, chance), &state(3)).is_ok();
+                let made = Index::create(&bench.folder(), &Plug::disk(*after, 4, chance), &state(3)).is_ok();
                 let index = Index::create(&bench.folder(), &super::tests::disk(), &state(3)).unwrap();
                 assert_eq!(index.state().messages().count(), 3);
                 made
