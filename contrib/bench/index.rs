@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,17 +12,19 @@ use vmail::store::disk::{Disk, Machine};
 use vmail::store::index::{Arrival, Found, Index, Live, Marks, Op, Record, Span, State};
 
 fn main() {
-    let folder = std::env::temp_dir().join(format!("vmail-bench-index-{}", std::process::id()));
-    println!(
-        "{:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "messages", "open", "1 flag", "sync", "append", "news", "10k flags", "snapshot", "private"
-    );
-    for count in [1_000, 10_000, 100_000, 1_000_000] {
-        let folder = folder.join(count.to_string());
-        measure(&folder, count);
+    if let Some(count) = std::env::args().nth(1) {
+        let folder = std::env::temp_dir().join(format!("vmail-bench-index-{}", std::process::id()));
+        measure(&folder, count.parse().expect("how many messages"));
         let _ = fs::remove_dir_all(&folder);
+        return;
     }
-    let _ = fs::remove_dir_all(&folder);
+    let heads = ["messages", "open", "1 flag", "sync", "append", "news", "20k flags", "snapshot", "private"];
+    println!("{}", heads.map(|head| format!("{head:>9}")).join(" "));
+    for count in ["1000", "10000", "100000", "1000000"] {
+        // A process of its own, so that memory that another size has freed is not taken for none.
+        let program = std::env::current_exe().expect("a name");
+        Command::new(program).arg(count).status().expect("it starts");
+    }
 }
 
 fn measure(folder: &Path, count: u32) {

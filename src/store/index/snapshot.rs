@@ -219,7 +219,7 @@ pub fn open(file: &File, patience: Patience) -> io::Result<Opened> {
     if xxh3_64(&parts) != page.sum_of_parts {
         return Ok(Err("the index is damaged"));
     }
-    let base = Base::new(Map::new(file, sections.names.end)?, sections.clone());
+    let base = Base::new(Map::new(file, sections.names.end)?, sections.clone(), page.modseq);
     Ok(understand(&page, &parts[sections.history.len()..], base).ok_or("the index is damaged"))
 }
 
