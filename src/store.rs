@@ -19,7 +19,7 @@ mod any;
 mod busy;
 mod change;
 mod claim;
-mod disk;
+pub mod disk;
 mod dotlocked;
 mod draft;
 mod folders;
@@ -96,6 +96,15 @@ impl Places {
             locks: machine.mbox.locks.iter().map(lock).collect(),
             fsync: machine.store.fsync,
         }
+    }
+}
+
+impl Places {
+    /// Everything in one `folder`: for tests, benchmarks and tools that work beside a server.
+    pub fn inside(folder: &Path, fsync: Fsync) -> Places {
+        let at = |name: &str| folder.join(name);
+        let (index, redo, quota, staging, run) = (at("index"), at("redo"), at("quota"), at("staging"), at("run"));
+        Places { index, redo, quota, staging, run, locks: vec![LockKind::Dotlock, LockKind::Fcntl], fsync }
     }
 }
 

@@ -50,16 +50,7 @@ impl Bench {
     }
 
     fn places(&self, fsync: Fsync) -> Places {
-        let at = |name: &str| self.top.join(name);
-        Places {
-            index: at("index"),
-            redo: at("redo"),
-            quota: at("quota"),
-            staging: at("staging"),
-            run: at("run"),
-            locks: Vec::new(),
-            fsync,
-        }
+        Places::inside(&self.top, fsync)
     }
 
     fn store(&self) -> Store {

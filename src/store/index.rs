@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::disk::Disk;
+pub use crate::store::message::Traits;
 pub use files::JOURNAL;
 use files::{Beside, CACHE, Identity, Patience};
 use open::{Files, Making, Seen};
@@ -34,6 +35,8 @@ pub use cache::Cache;
 pub use keywords::Keywords;
 pub use op::{Arrival, Flushed, Keyword, Learnt, Marks, Moved, Op, Seal};
 pub use record::{Live, Record, Span};
+#[doc(hidden)]
+pub use snapshot::put_right_sums;
 pub use state::{Entries, Entry, Front, Head, State, Totals};
 
 /// What is in an index folder.
