@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::index::State;
 use super::mailbox::{Mailbox, Open};
@@ -119,8 +120,9 @@ impl Home for LocalHome {
             Some(state) => state,
             None => mailbox.on_thread(|mailbox| mailbox.look()).await?,
         };
+        mailbox.is_seen.store(true, Ordering::Relaxed);
         if mailbox.is_owing() {
-            // A process has died before it could write to the spool what it had acknowledged.
+            // There are new messages, or a process has died before it could write to the spool what it had acknowledged.
             Settler::settle_within(&mailbox, super::mailbox::SOON);
         }
         Ok(LocalFolder { home: self.clone(), watcher: None, mailbox, state })

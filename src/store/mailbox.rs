@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::index::State;
@@ -32,6 +33,8 @@ pub struct Mailbox {
     index: Arc<Path>,
     kept: Mutex<Kept>,
     journal: sync::Shared,
+    /// A session has had it open.
+    pub is_seen: AtomicBool,
 }
 
 /// The mailboxes of this process.
@@ -60,6 +63,7 @@ impl Open {
             index: Arc::clone(&index),
             kept: Mutex::new(Kept::Nothing),
             journal: sync::Shared::default(),
+            is_seen: AtomicBool::new(false),
         });
         open.insert(index, Arc::downgrade(&mailbox));
         mailbox

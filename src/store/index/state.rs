@@ -77,6 +77,8 @@ pub struct Totals {
     pub deleted: u64,
     /// [`Traits::DIRTY`] ones.
     pub dirty: u64,
+    /// [`Traits::FRESH`] ones.
+    pub fresh: u64,
     /// [`Traits::SIZED`] ones.
     pub sized: u64,
     /// Ones with an entry in the cache.
@@ -102,6 +104,7 @@ impl Totals {
         one(&mut self.unseen, !record.flags().contains(Flags::SEEN));
         one(&mut self.deleted, record.flags().contains(Flags::DELETED));
         one(&mut self.dirty, record.has(Traits::DIRTY));
+        one(&mut self.fresh, record.has(Traits::FRESH));
         one(&mut self.sized, record.has(Traits::SIZED));
         one(&mut self.cached, record.cache != 0);
         self.stored = count(self.stored, record.len);

@@ -80,9 +80,8 @@ impl Mailbox {
 
     /// What is cached of messages, by UID.
     fn entries(&self, known: &State, uids: &Uids) -> HashMap<u32, Vec<u8>> {
-        let kept = self.kept();
         let messages = uids.ranges().flat_map(|range| known.range(Span::from(range)));
-        messages.filter_map(|message| Some((message.uid, kept.cached(&message)?))).collect()
+        self.kept().cached_all(messages.map(|message| *message)).into_iter().collect()
     }
 
     fn pass_letters(&self, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
