@@ -12,36 +12,45 @@ use vmail::store::disk::{Disk, Machine};
 use vmail::store::index::{Arrival, Found, Index, Live, Marks, Op, Record, Span, State};
 
 fn main() {
-    if let Some(count) = std::env::args().nth(1) {
-        let folder = std::env::temp_dir().join(format!("vmail-bench-index-{}", std::process::id()));
-        measure(&folder, count.parse().expect("how many messages"));
-        let _ = fs::remove_dir_all(&folder);
-        return;
+    if let Some(folder) = std::env::args().nth(1) {
+        return println!("{}", memory(Path::new(&folder)));
     }
+    let folder = std::env::temp_dir().join(format!("vmail-bench-index-{}", std::process::id()));
     let heads = ["messages", "open", "1 flag", "sync", "append", "news", "20k flags", "snapshot", "private"];
     println!("{}", heads.map(|head| format!("{head:>9}")).join(" "));
-    for count in ["1000", "10000", "100000", "1000000"] {
-        // A process of its own, so that memory that another size has freed is not taken for none.
-        let program = std::env::current_exe().expect("a name");
-        Command::new(program).arg(count).status().expect("it starts");
+    for count in [1_000, 10_000, 100_000, 1_000_000] {
+        measure(&folder, count);
+        let _ = fs::remove_dir_all(&folder);
     }
 }
 
-fn measure(folder: &Path, count: u32) {
-    let disk: Arc<dyn Disk> = Arc::new(Machine);
-    let mut index = Index::create(folder, &disk, &state(count)).expect("an index");
-    let open = || match Index::open(folder, &disk).expect("readable") {
+fn opened(folder: &Path) -> Index {
+    match Index::open(folder, &machine()).expect("readable") {
         Found::Index(index) => index,
         found => panic!("{found:?}"),
-    };
-    // So that the pages that an opening touches are there, as after any earlier one.
-    drop(open());
-    let opened = average(200, || drop(open()));
+    }
+}
+
+fn machine() -> Arc<dyn Disk> {
+    Arc::new(Machine)
+}
+
+/// Octets for one more open mailbox, in a process that has freed none before.
+fn memory(folder: &Path) -> u64 {
+    drop(opened(folder));
     let before = private();
-    let many: Vec<Index> = (0..500).map(|_| open()).collect();
-    let held = (private() - before) / many.len() as u64;
-    drop(many);
-    let mut other = open();
+    let many: Vec<Index> = (0..500).map(|_| opened(folder)).collect();
+    (private() - before) / many.len() as u64
+}
+
+fn measure(folder: &Path, count: u32) {
+    let mut index = Index::create(folder, &machine(), &state(count)).expect("an index");
+    // So that the pages that an opening touches are there, as after any earlier one.
+    drop(opened(folder));
+    let open = average(200, || drop(opened(folder)));
+    let program = std::env::current_exe().expect("a name");
+    let held = Command::new(program).arg(folder).output().expect("it starts").stdout;
+    let mut other = opened(folder);
     let mut random = 1u32;
     let mut flag = |index: &mut Index, add: bool| {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -73,8 +82,8 @@ fn measure(folder: &Path, count: u32) {
         set(&mut index, all, true);
         set(&mut index, all, false);
     });
-    let held = format!("{held} B");
-    let line = [opened, one, synced, append, news, ten, snapshot].map(|time| format!("{:>9.3}", time.as_secs_f64() * 1000.0)).join(" ");
+    let held = format!("{} B", String::from_utf8_lossy(&held).trim());
+    let line = [open, one, synced, append, news, ten, snapshot].map(|time| format!("{:>9.3}", time.as_secs_f64() * 1000.0)).join(" ");
     println!("{count:>9} {line} {held:>9}");
 }
 
