@@ -372,7 +372,7 @@ impl Locked<'_> {
     pub fn snapshot(&mut self) -> io::Result<()> {
         let state = self.index.state.clone();
         let Generation { entries, .. } = state.0.cache;
-        if entries > 64 && entries > 2 * state.head().totals.cached {
+        if entries > 64 && entries / 2 > state.head().totals.cached {
             let (places, cache) = self.compact_cache(&state)?;
             let place = |message: &Record| places.binary_search_by_key(&message.uid, |(uid, _)| *uid).map_or(0, |at| places[at].1);
             return self.make(&state, cache, &place);
@@ -382,7 +382,7 @@ impl Locked<'_> {
 
     /// Leaves out of the cache what messages that are gone had there. Returns where the rest is now, by UID.
     fn compact_cache(&mut self, state: &State) -> io::Result<(Vec<(u32, u64)>, Generation)> {
-        let (path, number) = (self.index.folder.join(CACHE), state.0.cache.number + 1);
+        let (path, number) = (self.index.folder.join(CACHE), state.0.cache.number.wrapping_add(1));
         let Some(old) = self.index.cache() else { return Ok((Vec::new(), Generation { number, entries: 0 })) };
         let disk = &*self.index.disk;
         let beside = Beside::new(disk, &path)?;

@@ -155,7 +155,7 @@ impl State {
     pub fn after(&self, ops: Vec<Op>) -> io::Result<State> {
         let mut inner = Inner::clone(&self.0);
         inner.apply(ops)?;
-        inner.sequence += 1;
+        inner.sequence = inner.sequence.saturating_add(1);
         let state = State(Arc::new(inner));
         if state.is_damaged() { Err(io::Error::new(io::ErrorKind::InvalidData, "the snapshot is damaged")) } else { Ok(state) }
     }
@@ -166,7 +166,7 @@ impl State {
         (inner.head.epoch, inner.sequence, inner.cache) = (old.head().epoch, old.0.sequence, old.0.cache);
         if inner.head.modseq <= old.head().modseq {
             // The clock went back.
-            let modseq = old.head().modseq + 1;
+            let modseq = old.head().modseq.saturating_add(1);
             (inner.head.modseq, inner.history) = (modseq, History::new(modseq));
             let all = [Span { first: 1, last: u32::MAX }];
             inner.rope.edit(inner.base.as_deref(), &all, &mut |live| {
