@@ -114,9 +114,9 @@ impl Index {
     }
 
     /// Removes what is in `folder`, as far as that can be done: what is there would be wrong.
-    pub fn remove(folder: &Path) {
+    pub fn remove(folder: &Path, disk: &dyn Disk) {
         for file in [JOURNAL, files::INDEX, CACHE] {
-            let _ = std::fs::remove_file(folder.join(file));
+            let _ = disk.unlink(&folder.join(file));
         }
     }
 

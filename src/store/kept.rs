@@ -131,7 +131,7 @@ impl Kept {
         };
         shared.warn_once(folder, &unwritten.error, CANT_WRITE);
         // What others find must not lack what is done here.
-        Index::remove(folder);
+        Index::remove(folder, &*shared.disk);
         let state = unwritten.state.after(unwritten.ops).map_err(Trouble::io("updating", folder))?;
         *self = Kept::Memory(state);
         Ok(Written::Memory)
@@ -145,7 +145,7 @@ impl Kept {
         };
         if let Err(error) = replaced {
             shared.warn_once(folder, &error, CANT_WRITE);
-            Index::remove(folder);
+            Index::remove(folder, &*shared.disk);
             *self = Kept::Memory(state);
         }
     }
