@@ -35,6 +35,7 @@ mod measure;
 mod memory;
 mod message;
 pub mod name;
+mod namespace;
 mod news;
 pub mod quota;
 mod reader;
@@ -43,6 +44,7 @@ mod spool;
 mod sync;
 mod trouble;
 mod uids;
+mod welcome;
 
 pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
@@ -55,10 +57,12 @@ pub use local::{LocalFolder, LocalHome};
 pub use memory::{MemoryFolder, MemoryHome};
 pub use message::{Flags, Uidl};
 pub use name::FolderName;
+pub use namespace::Namespace;
 pub use news::Watcher;
 pub use reader::Reader;
 pub use trouble::Trouble;
 pub use uids::Uids;
+pub use welcome::welcome;
 
 /// What the store needs to know of the machine.
 #[derive(Debug, Clone)]
