@@ -140,7 +140,9 @@ impl Bench {
         let home = store.home(account.clone());
         let there = home.open(&FolderName::inbox()).await.map_or(0, |folder| folder.state().len());
         let places = self.places(Fsync::Never);
-        let letters: Vec<Incoming> = (0..1000).map(|number| Incoming::new(letter(&places, 300, number))).collect();
+        // Mail that was read: it lies where sessions have put it.
+        let seen = |number| Incoming { flags: Flags::SEEN, ..Incoming::new(letter(&places, 300, number)) };
+        let letters: Vec<Incoming> = (0..1000).map(seen).collect();
         for _ in 0..(size.saturating_sub(there)).div_ceil(1000) {
             home.append(&FolderName::inbox(), &letters).await.expect("it can be appended");
         }

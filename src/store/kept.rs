@@ -87,10 +87,15 @@ impl Kept {
         }
     }
 
+    /// Whether the next opening can be made cheaper.
+    pub fn is_untidy(&self) -> bool {
+        matches!(self, Kept::Files(index) if index.is_untidy())
+    }
+
     /// Makes the next opening cheap, if that is worth the while.
     pub fn tidy(&mut self) {
-        if let Kept::Files(index) = self
-            && index.is_untidy()
+        if self.is_untidy()
+            && let Kept::Files(index) = self
             && let Ok(mut locked) = index.lock()
         {
             // The journal has it all the same.

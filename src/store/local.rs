@@ -246,7 +246,7 @@ impl Folder for LocalFolder {
     }
 
     async fn settle(&mut self) -> Result<(), Trouble> {
-        match self.mailbox.is_owing() {
+        match self.mailbox.is_owing() || self.mailbox.is_untidy() {
             true => self.mailbox.on_thread(|mailbox| mailbox.settle()).await,
             false => Ok(()),
         }

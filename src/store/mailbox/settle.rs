@@ -10,7 +10,7 @@ use crate::store::spool::{Batch, Extent};
 impl Mailbox {
     /// Writes to the spool all that is owed to it, and makes the next opening cheap.
     pub fn settle(&self) -> Result<(), Trouble> {
-        loop {
+        while self.is_owing() {
             // Others may want the mailbox: what is owed is paid in pieces.
             let Some(mut hold) = self.spool.hold(false)? else { return Ok(()) };
             let state = self.write_held(&mut *hold, &mut |hold, state| match self.owes(state) {
@@ -18,15 +18,21 @@ impl Mailbox {
                 false => Ok(Batch::default()),
             })?;
             if !self.owes(&state) {
-                self.kept().tidy();
-                return Ok(());
+                break;
             }
         }
+        self.kept().tidy();
+        Ok(())
     }
 
     /// Whether the spool lacks something that the journal has, or sessions have seen.
     pub fn is_owing(&self) -> bool {
         self.spool.is_lazy() && self.kept().state().is_some_and(|state| self.owes(state))
+    }
+
+    /// Whether who opens the mailbox next has more to read than need be.
+    pub fn is_untidy(&self) -> bool {
+        self.kept().is_untidy()
     }
 
     fn owes(&self, state: &State) -> bool {
