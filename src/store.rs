@@ -36,6 +36,8 @@ mod memory;
 mod message;
 pub mod name;
 mod news;
+#[cfg(test)]
+mod plug;
 pub mod quota;
 mod reader;
 mod settler;
