@@ -37,6 +37,8 @@ mod message;
 pub mod name;
 mod namespace;
 mod news;
+#[cfg(test)]
+mod plug;
 pub mod quota;
 mod reader;
 mod settler;
