@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::index::State;
-use super::mailbox::{Mailbox, Open};
+use super::mailbox::{Mailbox, Open, Recent};
 use super::maildir::Maildir;
 use super::mbox::Mbox;
 use super::name::FolderName;
@@ -25,11 +25,12 @@ use crate::config::{self, SpecialUse};
 pub struct LocalHome {
     shared: Arc<Shared>,
     account: Arc<Account>,
+    recent: Recent,
 }
 
 impl LocalHome {
-    pub(super) fn new(shared: Arc<Shared>, account: Account) -> LocalHome {
-        LocalHome { shared, account: Arc::new(account) }
+    pub(super) fn new(shared: Arc<Shared>, recent: Recent, account: Account) -> LocalHome {
+        LocalHome { shared, account: Arc::new(account), recent }
     }
 
     /// What the spool is; what it is to be, while there is none.
@@ -59,7 +60,9 @@ impl LocalHome {
                 Layout::Mbox => Box::new(Mbox::new(shared, account, path, name.clone())),
             }
         };
-        Ok(Open::mailbox(&self.shared, &self.account, name, self.index(name), make))
+        let mailbox = Open::mailbox(&self.shared, &self.account, name, self.index(name), make);
+        self.recent.used(&mailbox);
+        Ok(mailbox)
     }
 
     /// Runs `deed` on a thread that may wait.

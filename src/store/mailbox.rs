@@ -1,6 +1,6 @@
 //! One mailbox in this process: its files, what is known of them, and everything that can be done with it. Sessions share it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -74,6 +74,30 @@ impl Open {
         shared.open.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|known, _| !known.starts_with(index));
     }
 }
+
+/// The mailboxes that were used last: the next message or login finds them open. Clones share.
+#[derive(Clone, Default)]
+pub struct Recent(Arc<Mutex<VecDeque<Arc<Mailbox>>>>);
+
+impl Recent {
+    /// `mailbox` is wanted now.
+    pub fn used(&self, mailbox: &Arc<Mailbox>) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = recent.iter().position(|known| Arc::ptr_eq(known, mailbox));
+        let forgotten = match known {
+            Some(at) => recent.remove(at),
+            None if recent.len() >= RECENT => recent.pop_front(),
+            None => None,
+        };
+        recent.push_back(Arc::clone(mailbox));
+        drop(recent);
+        // The last to let go of a mailbox closes files.
+        drop(forgotten);
+    }
+}
+
+/// Each may have two files open.
+const RECENT: usize = 64;
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
