@@ -33,8 +33,16 @@ pub struct Mailbox {
     index: Arc<Path>,
     kept: Mutex<Kept>,
     journal: sync::Shared,
+    turn: Mutex<()>,
     /// A session has had it open.
     pub is_seen: AtomicBool,
+}
+
+/// The files of a mailbox, held by this thread.
+pub struct Turn<'a> {
+    pub hold: Box<dyn Hold + 'a>,
+    /// Ends after the hold.
+    _turn: MutexGuard<'a, ()>,
 }
 
 /// The mailboxes of this process.
@@ -63,6 +71,7 @@ impl Open {
             index: Arc::clone(&index),
             kept: Mutex::new(Kept::Nothing),
             journal: sync::Shared::default(),
+            turn: Mutex::new(()),
             is_seen: AtomicBool::new(false),
         });
         open.insert(index, Arc::downgrade(&mailbox));
@@ -132,10 +141,17 @@ impl Mailbox {
         self.scan()
     }
 
+    /// Keeps other threads and programs from changing the files; see [`Spool::hold`].
+    pub fn hold(&self, make: bool) -> Result<Option<Turn<'_>>, Trouble> {
+        // Threads of this process queue up here: whoever waits for a lock of files must look again and again.
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.spool.hold(make)?.map(|hold| Turn { hold, _turn: turn }))
+    }
+
     /// The mailbox as it is after its files were read.
     fn scan(&self) -> Result<State, Trouble> {
-        match self.spool.hold(false)? {
-            Some(mut hold) => self.freshen(&mut *hold, Care::Full).map(|(_, state)| state),
+        match self.hold(false)? {
+            Some(mut turn) => self.freshen(&mut *turn.hold, Care::Full).map(|(_, state)| state),
             None => self.without_files(),
         }
     }

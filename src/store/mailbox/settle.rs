@@ -12,8 +12,8 @@ impl Mailbox {
     pub fn settle(&self) -> Result<(), Trouble> {
         while self.is_owing() {
             // Others may want the mailbox: what is owed is paid in pieces.
-            let Some(mut hold) = self.spool.hold(false)? else { return Ok(()) };
-            let state = self.write_held(&mut *hold, &mut |hold, state| match self.owes(state) {
+            let Some(mut turn) = self.hold(false)? else { return Ok(()) };
+            let state = self.write_held(&mut *turn.hold, &mut |hold, state| match self.owes(state) {
                 true => hold.settle(state, self.extent()),
                 false => Ok(Batch::default()),
             })?;

@@ -65,15 +65,15 @@ impl Mailbox {
         let Some(from) = self.spool.as_maildir() else { return Err(self.gone()) };
         let known = self.look()?;
         let entries = self.entries(&known, uids);
-        let mut hold = to.spool.hold(true)?.ok_or_else(|| to.gone())?;
+        let mut turn = to.hold(true)?.ok_or_else(|| to.gone())?;
         let mut copied = Copied { uidvalidity: 0, uids: Vec::new() };
-        to.write_held(&mut *hold, &mut |hold, state| {
+        to.write_held(&mut *turn.hold, &mut |hold, state| {
             let (ops, pairs) = hold.adopt(state, from, &known, uids, way)?;
             copied = Copied { uidvalidity: state.head().uidvalidity, uids: pairs };
             let kept = |(from, to): &(u32, u32)| Some((*to, entries.get(from)?.clone()));
             Ok(Batch { ops, cache: copied.uids.iter().filter_map(kept).collect() })
         })?;
-        drop(hold);
+        drop(turn);
         to.spool.harden()?;
         Ok(copied)
     }
