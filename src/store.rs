@@ -9,7 +9,7 @@ use crate::address::{Domain, Owner};
 use crate::config::{self, Fsync, Machine as Settings, Root, SpecialUse};
 use claim::Claims;
 use disk::{Disk, Machine};
-use mailbox::Open;
+use mailbox::{Open, Recent};
 use news::News;
 use quota::{Quota, Usage};
 use settler::Settler;
@@ -19,7 +19,7 @@ mod any;
 mod busy;
 mod change;
 mod claim;
-mod disk;
+pub mod disk;
 mod dotlocked;
 mod draft;
 mod folders;
@@ -35,7 +35,10 @@ mod measure;
 mod memory;
 mod message;
 pub mod name;
+mod namespace;
 mod news;
+#[cfg(test)]
+mod plug;
 pub mod quota;
 mod reader;
 mod settler;
@@ -43,6 +46,7 @@ mod spool;
 mod sync;
 mod trouble;
 mod uids;
+mod welcome;
 
 pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
@@ -55,10 +59,12 @@ pub use local::{LocalFolder, LocalHome};
 pub use memory::{MemoryFolder, MemoryHome};
 pub use message::{Flags, Uidl};
 pub use name::FolderName;
+pub use namespace::Namespace;
 pub use news::Watcher;
 pub use reader::Reader;
 pub use trouble::Trouble;
 pub use uids::Uids;
+pub use welcome::welcome;
 
 /// What the store needs to know of the machine.
 #[derive(Debug, Clone)]
@@ -99,6 +105,15 @@ impl Places {
     }
 }
 
+impl Places {
+    /// Everything in one `folder`: for tests, benchmarks and tools that work beside a server.
+    pub fn inside(folder: &Path, fsync: Fsync) -> Places {
+        let at = |name: &str| folder.join(name);
+        let (index, redo, quota, staging, run) = (at("index"), at("redo"), at("quota"), at("staging"), at("run"));
+        Places { index, redo, quota, staging, run, locks: vec![LockKind::Dotlock, LockKind::Fcntl], fsync }
+    }
+}
+
 /// A way in which programs agree on who may change an mbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockKind {
@@ -112,7 +127,7 @@ pub enum LockKind {
 
 /// All mailboxes of the machine. Built once; clones share.
 #[derive(Clone)]
-pub struct Store(Arc<Shared>);
+pub struct Store(Arc<Shared>, Recent);
 
 struct Shared {
     places: Places,
@@ -151,7 +166,7 @@ impl Store {
 
     /// A store whose updates go through `disk`.
     fn on(places: Places, disk: Arc<dyn Disk>) -> Store {
-        Store(Arc::new(Shared {
+        let shared = Shared {
             places,
             disk,
             claims: Claims::default(),
@@ -162,12 +177,13 @@ impl Store {
             busy: Mutex::default(),
             freed: Condvar::new(),
             warned: Mutex::default(),
-        }))
+        };
+        Store(Arc::new(shared), Recent::default())
     }
 
     /// The mail of `account`. Costs nothing; opening a folder does.
     pub fn home(&self, account: Account) -> AnyHome {
-        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), account))
+        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), self.1.clone(), account))
     }
 
     /// A message to be received.

@@ -138,7 +138,7 @@ impl Admin {
         self.remember_uids()?;
         // The hashes first: nobody is let in any more while the rest goes.
         [self.root.shadow(name), self.root.aliases(name)].iter().try_for_each(|path| remove_if_there(path))?;
-        remove_if_there(&self.root.index().join(name.as_str()))?;
+        [self.root.index(), self.root.quota()].iter().try_for_each(|folder| remove_if_there(&folder.join(name.as_str())))?;
         match remains {
             Remains::Kept => self.keep_all(known)?,
             Remains::Purged => {
@@ -170,8 +170,8 @@ impl Admin {
     pub(super) fn places(&self, name: &Domain) -> Vec<PathBuf> {
         let root = &self.root;
         let vhome = root.path().join("vhome").join(name.as_str());
-        let (index, redo) = (root.index().join(name.as_str()), root.redo().join(name.as_str()));
-        vec![root.shadow(name), root.spool(name), vhome, index, redo, root.aliases(name), root.record(name), root.passwd(name)]
+        let [index, redo, quota] = [root.index(), root.redo(), root.quota()].map(|folder| folder.join(name.as_str()));
+        vec![root.shadow(name), root.spool(name), vhome, index, redo, quota, root.aliases(name), root.record(name), root.passwd(name)]
     }
 }
 

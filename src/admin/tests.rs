@@ -8,6 +8,7 @@ use super::*;
 use crate::address::{Domain, Owner};
 use crate::config::Owned;
 use crate::os::Actor;
+use crate::store::quota::{Quota, Usage};
 use crate::store::{Places, Store};
 use crate::vdomain::password::Secret;
 
@@ -182,6 +183,24 @@ fn an_interrupted_update_is_finished_before_anything_moves() {
     tree.admin().rename_domain(&va(), &"vb.test".parse().unwrap()).unwrap();
     assert!(tree.exists("var/lib/vmail/redo/vb.test") && !tree.exists("var/lib/vmail/redo/vb.test/joe"));
     assert!(!tree.exists("var/lib/vmail/redo/va.test"));
+}
+
+#[test]
+fn what_is_counted_follows_the_names_and_goes_with_the_mail() {
+    let tree = Tree::new(Owned::Vmail);
+    tree.add("joe@va.test").unwrap();
+    let of = |domain: &str| Quota::open(&tree.at("var/lib/vmail/quota"), &domain.parse().unwrap());
+    let some = Usage { octets: 7, messages: 1 };
+    of("va.test").set(joe().user(), "INBOX", some).unwrap();
+    tree.admin().rename_user(&joe(), &"jim".parse().unwrap()).unwrap();
+    assert_eq!(of("va.test").usage(&"jim".parse().unwrap()).unwrap(), some);
+    tree.admin().rename_domain(&va(), &"vb.test".parse().unwrap()).unwrap();
+    assert!(!tree.exists("var/lib/vmail/quota/va.test"));
+    assert_eq!(of("vb.test").usage(&"jim".parse().unwrap()).unwrap(), some);
+    tree.admin().remove_user(&"jim@vb.test".parse().unwrap(), Remains::Purged).unwrap();
+    assert_eq!(of("vb.test").domain_usage().unwrap(), Usage::default());
+    tree.admin().remove_domain(&"vb.test".parse().unwrap(), Remains::Kept).unwrap();
+    assert!(!tree.exists("var/lib/vmail/quota/vb.test"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::Admin;
 use super::folders::{is_there, move_if_there, remove_if_there};
 use super::lines::Lines;
 use crate::address::{Owner, User};
+use crate::store::quota::Quota;
 use crate::vdomain::VirtualDomain;
 use crate::vdomain::password::{self, Secret};
 
@@ -87,6 +88,7 @@ impl Admin {
             bail!("{}: is in the way", taken.display());
         }
         moves.iter().try_for_each(|(from, to)| move_if_there(from, to))?;
+        self.quota(owner).rename_user(owner.user(), new)?;
         let (old, name) = (owner.user().as_str(), new.to_string());
         for (lines, path, mode) in
             [(&mut shadow, self.root.shadow(owner.domain()), 0o600), (&mut passwd, self.root.passwd(owner.domain()), 0o644)]
@@ -118,7 +120,10 @@ impl Admin {
         self.write(&self.root.passwd(owner.domain()), &passwd.text(), 0o644)?;
         self.write(&self.root.shadow(owner.domain()), &shadow.text(), 0o600)?;
         match remains {
-            Remains::Purged => self.places_of(owner).iter().try_for_each(|place| remove_if_there(place)),
+            Remains::Purged => {
+                self.places_of(owner).iter().try_for_each(|place| remove_if_there(place))?;
+                Ok(self.quota(owner).forget_user(owner.user())?)
+            }
             Remains::Kept => uid.map_or(Ok(()), |uid| self.keep(owner, domain.record.owner, uid)),
         }
     }
@@ -128,6 +133,10 @@ impl Admin {
         let (domain, user) = (owner.domain().as_str(), owner.user().as_str());
         let root = &self.root;
         [root.spool(owner.domain()).join(user), root.home(owner), root.index().join(domain).join(user), root.redo().join(domain).join(user)]
+    }
+
+    fn quota(&self, owner: &Owner) -> Quota {
+        Quota::open(&self.root.quota(), owner.domain())
     }
 
     fn domain(&self, owner: &Owner) -> anyhow::Result<&VirtualDomain> {

@@ -137,11 +137,10 @@ impl List<'_, '_> {
     }
 
     fn person(&mut self, name: &[u8], route: &[u8], mailbox: &[u8], host: &[u8]) {
-        let some = |text: &[u8]| (!text.is_empty()).then(|| text.to_vec());
         let name = squeeze(name);
-        let [name, route, mailbox, host] = [some(&name), some(route), some(mailbox), some(host)];
-        let (mailbox, host) = (mailbox.as_deref().unwrap_or(NO_MAILBOX), host.as_deref().unwrap_or(NO_HOST));
-        self.put([name.as_deref(), route.as_deref(), Some(mailbox), Some(host)]);
+        let some = |text| Some(text).filter(|text: &&[u8]| !text.is_empty());
+        let (mailbox, host) = (some(mailbox).unwrap_or(NO_MAILBOX), some(host).unwrap_or(NO_HOST));
+        self.put([some(&name), some(route), Some(mailbox), Some(host)]);
     }
 
     fn put(&mut self, address: [Option<&[u8]>; 4]) {
@@ -184,7 +183,7 @@ impl Phrase {
 }
 
 fn ends_word(octet: u8) -> bool {
-    is_blank(octet) || b",;:<@\"(".contains(&octet)
+    is_blank(octet) || matches!(octet, b',' | b';' | b':' | b'<' | b'@' | b'"' | b'(')
 }
 
 /// Behind `<`, until `@` or the end: a source route, if there is one, and a local part, both without white space and comments.
@@ -250,7 +249,7 @@ fn domain(lexer: &mut Lexer<'_>) -> Vec<u8> {
         return out;
     }
     loop {
-        out.extend_from_slice(lexer.until(|octet| is_blank(octet) || b",;:<>@\"(".contains(&octet)));
+        out.extend_from_slice(lexer.until(|octet| ends_word(octet) || octet == b'>'));
         let spaced = lexer.space();
         let goes_on = spaced && (out.ends_with(b".") || lexer.peek() == Some(b'.'));
         if !goes_on {

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use encoding_rs::{Encoding as Charset, UTF_8, WINDOWS_1252};
-use memchr::memmem;
+use memchr::{memchr, memchr2, memmem};
 
 use super::part::Encoding;
 
@@ -72,7 +72,7 @@ fn flush(out: &mut String, words: &mut Option<(String, Vec<u8>)>) {
 /// Charset, octets and length of the encoded word at the beginning.
 fn encoded_word(text: &[u8]) -> Option<(String, Vec<u8>, usize)> {
     let text = &text[..text.len().min(LONGEST_WORD)];
-    let charset_end = 2 + memchr::memchr(b'?', text.get(2..)?)?;
+    let charset_end = 2 + memchr(b'?', text.get(2..)?)?;
     let [encoding, b'?', ..] = text.get(charset_end + 1..)? else { return None };
     let start = charset_end + 3;
     let end = start + memmem::find(&text[start..], b"?=")?;
@@ -91,18 +91,21 @@ fn encoded_word(text: &[u8]) -> Option<(String, Vec<u8>, usize)> {
 fn quoted_printable(text: &[u8], in_word: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((&octet, after)) = rest.split_first() {
-        rest = after;
-        match (octet, after) {
-            (b'=', [b'\r', b'\n', after @ ..] | [b'\n', after @ ..]) => rest = after,
-            (b'=', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
+    while let Some(at) = if in_word { memchr2(b'=', b'_', rest) } else { memchr(b'=', rest) } {
+        out.extend_from_slice(&rest[..at]);
+        rest = match &rest[at..] {
+            [b'=', b'\r', b'\n', after @ ..] | [b'=', b'\n', after @ ..] => after,
+            [b'=', high, low, after @ ..] if hex(*high).is_some() && hex(*low).is_some() => {
                 out.push(hex(*high).unwrap_or(0) << 4 | hex(*low).unwrap_or(0));
-                rest = after;
+                after
             }
-            (b'_', _) if in_word => out.push(b' '),
-            _ => out.push(octet),
-        }
+            from => {
+                out.push(if from[0] == b'_' { b' ' } else { b'=' });
+                &from[1..]
+            }
+        };
     }
+    out.extend_from_slice(rest);
     out
 }
 

@@ -1,4 +1,4 @@
-//! What a header says of its body (RFC 2045, 2183, 2557, 1864, 3282), in the form that IMAP sends.
+//! What a header says of its body (RFC 2045, RFC 2183, RFC 2557, RFC 1864, RFC 3282), in the form that IMAP sends.
 
 use super::header::{Header, Name, squeeze};
 use super::lexer::{Lexer, ends_token, is_blank};

@@ -1,6 +1,10 @@
 //! The header of a message or part: keeping its lines while they are read, and its fields.
 
-use memchr::memchr;
+use std::borrow::Cow;
+
+use memchr::{memchr, memmem};
+
+use super::lexer::is_blank;
 
 /// The lines of a header as they are read, each with LF as its end.
 #[derive(Debug)]
@@ -18,7 +22,7 @@ pub struct Kept {
 impl Kept {
     /// Of the lines that follow, `most` octets will be kept.
     pub fn new(most: usize) -> Kept {
-        Kept { lines: Vec::new(), most, full: false, line: 0, cr: false }
+        Kept { lines: Vec::with_capacity(most.min(USUAL)), most, full: false, line: 0, cr: false }
     }
 
     /// Adds octets with no line end but perhaps at their end. Returns whether that line is blank, which ends the header.
@@ -76,7 +80,7 @@ pub struct Header<'a> {
 impl<'a> Header<'a> {
     /// Reads the lines of a header. What is no field is passed over, with the lines that continue it (RFC 5322 §2.2.3).
     pub fn read(mut lines: &'a [u8]) -> Header<'a> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(16);
         while !lines.is_empty() && fields.len() < MOST_FIELDS {
             let (field, rest) = lines.split_at(end_of_field(lines));
             fields.extend(known(field));
@@ -108,21 +112,23 @@ impl<'a> Header<'a> {
 
 /// A value in one line: each run of white space, line ends included, is a space, none stands at its ends, and a NUL, which no IMAP
 /// string may hold, is U+FFFD.
-pub fn squeeze(value: &[u8]) -> Vec<u8> {
+pub fn squeeze(value: &[u8]) -> Cow<'_, [u8]> {
+    let value = value.trim_ascii();
+    let is_line = !value.iter().any(|octet| matches!(octet, 0 | b'\t' | b'\r' | b'\n')) && memmem::find(value, b"  ").is_none();
+    if is_line {
+        return Cow::Borrowed(value);
+    }
     let mut out = Vec::with_capacity(value.len());
-    for word in value.split(|octet| b" \t\r\n".contains(octet)).filter(|word| !word.is_empty()) {
+    for word in value.split(|octet| is_blank(*octet)).filter(|word| !word.is_empty()) {
         if !out.is_empty() {
             out.push(b' ');
         }
-        match memchr(0, word) {
-            None => out.extend_from_slice(word),
-            Some(_) => word.iter().for_each(|octet| match octet {
-                0 => out.extend_from_slice("\u{fffd}".as_bytes()),
-                octet => out.push(*octet),
-            }),
-        }
+        word.iter().for_each(|octet| match octet {
+            0 => out.extend_from_slice("\u{fffd}".as_bytes()),
+            octet => out.push(*octet),
+        });
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Octets of the field at the beginning of `lines`, or of what stands there.
@@ -196,6 +202,8 @@ names! {
     XPriority b"x-priority"
 }
 
+/// Octets of a usual header.
+const USUAL: usize = 2 << 10;
 /// Fields of a header that are looked at.
 const MOST_FIELDS: usize = 4_000;
 /// Octets of a name, with white space before the colon.

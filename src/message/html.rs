@@ -31,7 +31,7 @@ fn tag<'a>(html: &'a str, out: &mut String) -> &'a str {
     let name = inside.trim_start_matches('/');
     let name = &name[..name.bytes().position(|octet| !octet.is_ascii_alphanumeric()).unwrap_or(name.len())];
     let is = |known: &&str| known.eq_ignore_ascii_case(name);
-    if !INLINE.iter().any(|known| is(known)) {
+    if !INLINE.iter().any(is) {
         out.push(' ');
     }
     match HIDDEN.iter().find(|known| is(known)) {

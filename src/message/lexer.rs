@@ -101,5 +101,5 @@ pub fn is_blank(octet: u8) -> bool {
 
 /// Whether the octet ends a token of MIME (RFC 2045 §5.1).
 pub fn ends_token(octet: u8) -> bool {
-    octet <= b' ' || octet >= 0x7f || b"()<>@,;:\\\"/[]?=".contains(&octet)
+    matches!(octet, 0..=b' ' | 0x7f..=0xff | b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'\\' | b'"' | b'/' | b'[' | b']' | b'?' | b'=')
 }

@@ -1,5 +1,7 @@
 //! Parameters of MIME's fields (RFC 2045 §5.1), with continuations joined (RFC 2231).
 
+use std::borrow::Cow;
+
 use super::header::squeeze;
 use super::lexer::{Lexer, ends_token, is_blank};
 use super::nstring::string;
@@ -50,10 +52,10 @@ pub fn write(out: &mut Vec<u8>, params: &[Param]) {
 }
 
 /// Spaces inside a value are the value's own, as in a file's name.
-fn one_line(value: &[u8]) -> Vec<u8> {
+fn one_line(value: &[u8]) -> Cow<'_, [u8]> {
     match value.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n')) {
         true => squeeze(value),
-        false => value.to_vec(),
+        false => Cow::Borrowed(value),
     }
 }
 

@@ -74,13 +74,15 @@ impl Sample {
 
     /// Looks at little first, because that is mostly enough.
     fn beginning(&self, text: impl Fn(&str) -> String) -> String {
-        for len in [SHORT_SAMPLE, LONGEST_SAMPLE] {
+        for len in SAMPLES {
             let body = &self.body[..self.body.len().min(len)];
             let decoded = decode(self.charset.as_deref(), &transferred(self.encoding, body));
-            let line = one_line(&text(&decoded));
+            let mut line = one_line(&text(&decoded));
+            let end = line.char_indices().nth(MOST_CHARACTERS).map(|(end, _)| end);
             // A character at the end may be half of one: it is not among those that are shown.
-            if body.len() == self.body.len() || line.chars().count() > MOST_CHARACTERS {
-                return line.chars().take(MOST_CHARACTERS).collect();
+            if body.len() == self.body.len() || end.is_some() {
+                line.truncate(end.unwrap_or(line.len()));
+                return line;
             }
         }
         String::new()
@@ -96,10 +98,13 @@ fn plain(text: &str) -> String {
 
 /// White space squeezed, and what shows nothing left out; not much longer than is needed.
 fn one_line(text: &str) -> String {
-    let mut line = String::new();
+    let mut line = String::with_capacity(2 * MOST_CHARACTERS);
     let mut left = MOST_CHARACTERS + 8;
     for character in text.chars() {
-        if character.is_whitespace() {
+        if character.is_ascii_graphic() {
+            line.push(character);
+            left -= 1;
+        } else if character.is_whitespace() {
             if !line.is_empty() && !line.ends_with(' ') {
                 line.push(' ');
             }
@@ -119,5 +124,6 @@ fn one_line(text: &str) -> String {
 const PADDING: [char; 4] = ['\u{ad}', '\u{34f}', '\u{200b}', '\u{feff}'];
 /// RFC 8970 §3.1.
 const MOST_CHARACTERS: usize = 200;
-const SHORT_SAMPLE: usize = 2 << 10;
 const LONGEST_SAMPLE: usize = 16 << 10;
+/// Octets that are looked at, one length after the other until they are enough.
+const SAMPLES: [usize; 3] = [512, 4 << 10, LONGEST_SAMPLE];

@@ -210,9 +210,9 @@ impl Scanner {
     }
 }
 
-fn entry(parts: Vec<Found>, preview: String, whole: Whole) -> Entry {
+fn entry(mut parts: Vec<Found>, preview: String, whole: Whole) -> Entry {
     Entry {
-        envelope: parts[0].envelope.clone(),
+        envelope: std::mem::take(&mut parts[0].envelope),
         bodystructure: super::structure::write(&parts, true),
         body: super::structure::write(&parts, false),
         preview,

@@ -1,6 +1,6 @@
 //! What is taken from the message's own header: fields that clients ask for, its date, its base subject, its conversation.
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::header::{Field, Header, Name};
@@ -34,8 +34,7 @@ fn asked_for(header: &Header<'_>) -> Vec<u8> {
     for field in header.fields() {
         // The first tells when and from where the message came to us.
         let wanted = if field.name == Name::Received { !std::mem::replace(&mut received, true) } else { is_asked_for(field.name) };
-        let ends = memchr_iter(b'\n', field.lines).count() + 1;
-        if wanted && out.len() + field.lines.len() + ends <= LONGEST_FIELDS {
+        if wanted {
             push(&mut out, field);
         }
     }
@@ -48,10 +47,18 @@ fn is_asked_for(name: Name) -> bool {
 }
 
 fn push(out: &mut Vec<u8>, field: &Field<'_>) {
-    for line in field.lines.strip_suffix(b"\n").unwrap_or(field.lines).split(|octet| *octet == b'\n') {
-        out.extend_from_slice(line);
-        out.extend_from_slice(b"\r\n");
+    let mut rest = field.lines.strip_suffix(b"\n").unwrap_or(field.lines);
+    let ends = memchr_iter(b'\n', rest).count() + 1;
+    if out.len() + rest.len() + ends + 1 > LONGEST_FIELDS {
+        return;
     }
+    while let Some(end) = memchr(b'\n', rest) {
+        out.extend_from_slice(&rest[..end]);
+        out.extend_from_slice(b"\r\n");
+        rest = &rest[end + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What the messages of a conversation have in common without asking anybody: the Message-ID that began it, as far as is known.
@@ -64,8 +71,8 @@ fn thread(header: &Header<'_>, lines: &[u8]) -> u128 {
 
 /// What stands between the first angle brackets.
 fn message_id(value: &[u8]) -> Option<&[u8]> {
-    let start = memchr::memchr(b'<', value)? + 1;
-    let end = start + memchr::memchr(b'>', &value[start..])?;
+    let start = memchr(b'<', value)? + 1;
+    let end = start + memchr(b'>', &value[start..])?;
     Some(value[start..end].trim_ascii()).filter(|id| !id.is_empty())
 }
 

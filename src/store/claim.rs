@@ -95,7 +95,7 @@ mod tests {
     use crate::store::{Places, Store, Trouble};
 
     fn store(folder: &Path) -> Store {
-        Store::new(Places { index: folder.into(), redo: folder.into(), run: folder.join("run"), locks: vec![] })
+        Store::new(Places::inside(folder, crate::config::Fsync::Never))
     }
 
     use std::path::Path;

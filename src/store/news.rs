@@ -52,11 +52,6 @@ impl Bell {
 }
 
 impl News {
-    /// Nobody waits yet.
-    pub fn new() -> News {
-        News::default()
-    }
-
     /// Waits for changes of one mailbox of `owner`: told by [`News::tell`], or made by other processes at `places`. Look at the mailbox
     /// after this call: what was before it is no news.
     pub fn mailbox(&self, owner: &Owner, mailbox: &str, places: Vec<Place>) -> Watcher {

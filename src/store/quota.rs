@@ -24,6 +24,8 @@ mod layout;
 mod table;
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod tests;
 
 /// The counter of one domain. Clones share it. All deeds block, for microseconds.

@@ -16,6 +16,8 @@ use crate::os::map::Map;
 pub struct Base {
     map: Map,
     sections: Sections,
+    /// The highest of a record.
+    modseq: u64,
     damaged: AtomicBool,
 }
 
@@ -59,8 +61,13 @@ pub fn sum_of_text(uid: u32, text: &[u8]) -> u32 {
 
 impl Base {
     /// `sections` lie within the map.
-    pub fn new(map: Map, sections: Sections) -> Base {
-        Base { map, sections, damaged: AtomicBool::new(false) }
+    pub fn new(map: Map, sections: Sections, modseq: u64) -> Base {
+        Base { map, sections, modseq, damaged: AtomicBool::new(false) }
+    }
+
+    /// No record has a higher MODSEQ.
+    pub fn modseq(&self) -> u64 {
+        self.modseq
     }
 
     /// How many records there are.

@@ -87,6 +87,24 @@ const HEAD: usize = size_of::<Head>();
 /// The most octets that a batch may have. More must be several.
 const BATCH: usize = 256 * 1024 * 1024;
 
+impl Op {
+    /// A batch, as [`Op::read`] reads it.
+    pub fn write(ops: &[Op]) -> Vec<u8> {
+        let mut batch = Vec::new();
+        ops.iter().for_each(|op| op.put(&mut batch));
+        batch
+    }
+
+    /// The ops of a batch; `None` for anything but what [`Op::write`] made.
+    pub fn read(batch: &[u8]) -> Option<Vec<Op>> {
+        let (mut rest, mut ops) = (Rest(batch), Vec::new());
+        while !rest.0.is_empty() {
+            ops.push(Op::take(&mut rest)?);
+        }
+        Some(ops)
+    }
+}
+
 /// A batch as a frame.
 pub fn frame(epoch: u64, sequence: u64, ops: &[Op]) -> io::Result<Vec<u8>> {
     let mut frame = vec![0; HEAD];
@@ -100,15 +118,6 @@ pub fn frame(epoch: u64, sequence: u64, ops: &[Op]) -> io::Result<Vec<u8>> {
     let sum = xxh3_64_with_seed(&frame, epoch);
     frame[..8].copy_from_slice(&sum.to_ne_bytes());
     Ok(frame)
-}
-
-/// The ops of a frame.
-pub fn ops(batch: &[u8]) -> Option<Vec<Op>> {
-    let (mut rest, mut ops) = (Rest(batch), Vec::new());
-    while !rest.0.is_empty() {
-        ops.push(Op::take(&mut rest)?);
-    }
-    Some(ops)
 }
 
 /// The frame that `octets` begin with, and its length. `None`: it is not there, or not whole.

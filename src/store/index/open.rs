@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::files::{self, Beside, INDEX, Identity, JOURNAL, Patience};
 use super::journal::{self, Origin};
+use super::op::Op;
 use super::record::Record;
 use super::snapshot::{self, Useless};
 use super::state::{Generation, Inner, State};
@@ -81,7 +82,7 @@ pub fn take_in(inner: &mut Inner, journal: &File, patience: Patience, at: u64) -
     journal::read(journal, patience, inner.head.epoch, at, |sequence, batch| match sequence.checked_sub(inner.sequence) {
         None | Some(0) => Ok(()),
         Some(1) => {
-            let ops = journal::ops(batch).ok_or(io::ErrorKind::InvalidData)?;
+            let ops = Op::read(batch).ok_or(io::ErrorKind::InvalidData)?;
             inner.apply(ops)?;
             inner.sequence = sequence;
             Ok(())

@@ -12,8 +12,10 @@ use crate::store::message::{Flags, Traits, Uidl};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
 pub struct Record {
     pub uid: u32,
-    pub(in crate::store) flags: u8,
-    pub(in crate::store) traits: u8,
+    #[doc(hidden)]
+    pub flags: u8,
+    #[doc(hidden)]
+    pub traits: u8,
     /// mbox: octets of the From_ line.
     pub from_len: u16,
     /// A set of keywords of [`Keywords`](super::Keywords); 0 is the empty one. The index sets it.
@@ -30,7 +32,8 @@ pub struct Record {
     pub len: u64,
     /// Of the content, if [`Traits::PRINTED`].
     pub fingerprint: [u64; 2],
-    pub(in crate::store) uidl: [u32; 2],
+    #[doc(hidden)]
+    pub uidl: [u32; 2],
     /// The internal date (RFC 9051 §2.3.3).
     pub received: u32,
     /// When it came into this mailbox (RFC 8514).
@@ -38,12 +41,16 @@ pub struct Record {
     /// Where its entry in `vmail.cache` is; 0 for none.
     pub cache: u64,
     /// Where its name is, in the snapshot's section of names.
-    pub(in crate::store) name: u64,
+    #[doc(hidden)]
+    pub name: u64,
     /// Of the file name, and of the explicit POP3 UIDL behind it; the index sets them.
-    pub(in crate::store) name_len: u16,
-    pub(in crate::store) uidl_len: u16,
+    #[doc(hidden)]
+    pub name_len: u16,
+    #[doc(hidden)]
+    pub uidl_len: u16,
     /// Of all before, in the snapshot.
-    pub(in crate::store) sum: u32,
+    #[doc(hidden)]
+    pub sum: u32,
 }
 
 impl Record {

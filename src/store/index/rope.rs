@@ -348,6 +348,10 @@ impl Run {
     }
 
     fn next_mapped<'a>(&self, base: &Base, from: u32, within: &mut u32, wanted: Wanted) -> Option<Found<'a>> {
+        // Else news would cost the more, the larger the mailbox.
+        if matches!(wanted, Wanted::ChangedSince(modseq) if modseq >= base.modseq()) {
+            return None;
+        }
         while *within < self.count {
             let at = (from + *within) as usize;
             if wanted != Wanted::All

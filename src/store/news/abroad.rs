@@ -1,6 +1,6 @@
 //! Changes by other processes: heard of by inotify(7), or looked for each second where that does not reach.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
@@ -109,7 +109,7 @@ impl Abroad {
 
 /// Starts the thread that hears of changes.
 fn start(places: &Arc<Mutex<Places>>) -> Option<Watcher> {
-    let (shared, mut rung) = (Arc::downgrade(places), HashSet::new());
+    let (shared, mut rung) = (Arc::downgrade(places), Rung::default());
     let started = Watcher::start(move |_, event| match event {
         Event::Change { watch, name, what } => {
             let Some(places) = shared.upgrade() else { return };
@@ -118,32 +118,32 @@ fn start(places: &Arc<Mutex<Places>>) -> Option<Watcher> {
                 poll(&places, &mut held);
             }
         }
-        Event::Pause if !rung.is_empty() => {
-            rung.drain().for_each(|Rung(bell)| bell.ring());
-            // Who delivers one message often delivers more: those who wait look once for all of them.
-            std::thread::sleep(TOGETHER);
+        Event::Pause => {
+            if rung.ring() {
+                // Who delivers one message often delivers more: those who wait look once for all of them.
+                std::thread::sleep(TOGETHER);
+            }
         }
-        Event::Pause => {}
     });
     let started = started.inspect_err(|error| tracing::warn!(%error, "others' changes of mailboxes are looked for each second")).ok()?;
     lock(places).folders = Some(Arc::clone(started.folders()));
     Some(started)
 }
 
-/// A bell among those that are to be rung.
-struct Rung(Arc<Bell>);
+/// The bells that are to be rung, each once.
+#[derive(Default)]
+struct Rung(HashMap<usize, Arc<Bell>>);
 
-impl PartialEq for Rung {
-    fn eq(&self, other: &Rung) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+impl Rung {
+    fn add<'a>(&mut self, bells: impl IntoIterator<Item = &'a Arc<Bell>>) {
+        self.0.extend(bells.into_iter().map(|bell| (Arc::as_ptr(bell).addr(), Arc::clone(bell))));
     }
-}
 
-impl Eq for Rung {}
-
-impl std::hash::Hash for Rung {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).hash(state);
+    /// Tells whether there was any.
+    fn ring(&mut self) -> bool {
+        let was_any = !self.0.is_empty();
+        self.0.drain().for_each(|(_, bell)| bell.ring());
+        was_any
     }
 }
 
@@ -185,9 +185,9 @@ impl Places {
     }
 
     /// Finds whom an event concerns.
-    fn note(&mut self, watch: i32, name: Option<&OsStr>, what: ReadFlags, rung: &mut HashSet<Rung>) -> Loss {
+    fn note(&mut self, watch: i32, name: Option<&OsStr>, what: ReadFlags, rung: &mut Rung) -> Loss {
         if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-            rung.extend(self.all.values().flat_map(|watched| &watched.bells).cloned().map(Rung));
+            rung.add(self.all.values().flat_map(|watched| &watched.bells));
             return Loss::None;
         }
         if !self.counts.contains_key(&watch) {
@@ -200,17 +200,17 @@ impl Places {
         let of_folder = self.heard.get(&(watch, None));
         let of_file = name.and_then(|name| self.heard.get(&(watch, Some(name.to_owned()))));
         let places = of_folder.into_iter().chain(of_file).flatten();
-        rung.extend(places.filter_map(|place| self.all.get(place)).flat_map(|watched| &watched.bells).cloned().map(Rung));
+        rung.add(places.filter_map(|place| self.all.get(place)).flat_map(|watched| &watched.bells));
         Loss::None
     }
 
     /// The folder is not where it was: its places are looked at until there is one again.
-    fn lose(&mut self, watch: i32, rung: &mut HashSet<Rung>) {
+    fn lose(&mut self, watch: i32, rung: &mut Rung) {
         self.counts.remove(&watch);
         self.heard.retain(|(other, _), _| *other != watch);
         for (place, watched) in self.all.iter_mut().filter(|(_, watched)| matches!(watched.how, How::Heard(other) if other == watch)) {
             watched.how = How::polled(place);
-            rung.extend(watched.bells.iter().cloned().map(Rung));
+            rung.add(&watched.bells);
         }
         self.folders.iter().for_each(|folders| folders.remove(watch));
     }
@@ -320,8 +320,8 @@ impl Abroad {
 
     /// As when more has happened than the kernel could note.
     pub fn overflow(&self) {
-        let mut rung = HashSet::new();
+        let mut rung = Rung::default();
         lock(&self.places).note(-1, None, ReadFlags::QUEUE_OVERFLOW, &mut rung);
-        rung.drain().for_each(|Rung(bell)| bell.ring());
+        assert!(rung.ring());
     }
 }

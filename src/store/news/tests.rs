@@ -33,7 +33,7 @@ async fn settle(watcher: &mut Watcher) {
 
 #[tokio::test]
 async fn who_waits_for_a_mailbox_or_its_home_is_told_and_nobody_else() {
-    let (news, joe, ann) = (News::new(), owner("joe"), owner("ann"));
+    let (news, joe, ann) = (News::default(), owner("joe"), owner("ann"));
     let (mut inbox, mut sent) = (news.mailbox(&joe, "INBOX", vec![]), news.mailbox(&joe, "Sent", vec![]));
     let (mut home, mut other) = (news.home(&joe, vec![]), news.home(&ann, vec![]));
     news.tell(&joe, "INBOX");
@@ -43,7 +43,7 @@ async fn who_waits_for_a_mailbox_or_its_home_is_told_and_nobody_else() {
 
 #[tokio::test]
 async fn no_news_are_lost_between_two_waits_nor_with_a_dropped_future() {
-    let (news, joe) = (News::new(), owner("joe"));
+    let (news, joe) = (News::default(), owner("joe"));
     news.tell(&joe, "INBOX");
     let mut inbox = news.mailbox(&joe, "INBOX", vec![]);
     assert!(is_silent(&mut inbox).await);
@@ -57,7 +57,7 @@ async fn no_news_are_lost_between_two_waits_nor_with_a_dropped_future() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn news_of_this_process_come_within_a_millisecond() {
-    let (news, joe) = (News::new(), owner("joe"));
+    let (news, joe) = (News::default(), owner("joe"));
     let mut inbox = news.mailbox(&joe, "INBOX", vec![]);
     let mut quickest = Duration::MAX;
     for _ in 0..50 {
@@ -77,7 +77,7 @@ async fn news_of_this_process_come_within_a_millisecond() {
 
 #[tokio::test]
 async fn other_processes_are_heard_in_the_folders_and_files_that_matter() {
-    let (news, folder) = (News::new(), tempfile::tempdir().unwrap());
+    let (news, folder) = (News::default(), tempfile::tempdir().unwrap());
     let at = |name: &str| folder.path().join(name);
     ["new", "cur", "spool"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
     let places = vec![place(&at("new"), None), place(&at("cur"), None)];
@@ -101,7 +101,7 @@ async fn other_processes_are_heard_in_the_folders_and_files_that_matter() {
 
 #[tokio::test]
 async fn what_is_not_there_yet_or_goes_and_comes_back_is_looked_for() {
-    let (news, folder) = (News::new(), tempfile::tempdir().unwrap());
+    let (news, folder) = (News::default(), tempfile::tempdir().unwrap());
     let path = folder.path().join("new");
     let mut watcher = news.mailbox(&owner("joe"), "INBOX", vec![place(&path, None)]);
     assert_eq!(heard_and_polled(&news), (0, 1));
@@ -137,7 +137,7 @@ async fn settle_in(news: &News, expected: (usize, usize)) {
 
 #[tokio::test]
 async fn where_the_kernel_does_not_tell_stamps_are_compared_each_second() {
-    let (news, folder) = (News::new(), tempfile::tempdir().unwrap());
+    let (news, folder) = (News::default(), tempfile::tempdir().unwrap());
     news.0.abroad.be_deaf();
     fs::write(folder.path().join("joe"), "x").unwrap();
     let places = vec![place(folder.path(), Some("joe")), place(&folder.path().join("new"), None)];
@@ -154,7 +154,7 @@ async fn where_the_kernel_does_not_tell_stamps_are_compared_each_second() {
 
 #[tokio::test]
 async fn the_last_who_leaves_takes_the_watch_away() {
-    let (news, folder, joe) = (News::new(), tempfile::tempdir().unwrap(), owner("joe"));
+    let (news, folder, joe) = (News::default(), tempfile::tempdir().unwrap(), owner("joe"));
     let places = || vec![place(folder.path(), None), place(folder.path(), Some("x"))];
     let (one, two, home) =
         (news.mailbox(&joe, "INBOX", places()), news.mailbox(&joe, "INBOX", places()), news.home(&joe, places()[..1].to_vec()));
@@ -168,7 +168,7 @@ async fn the_last_who_leaves_takes_the_watch_away() {
 
 #[tokio::test]
 async fn when_the_kernel_lost_count_everybody_looks() {
-    let (news, folder) = (News::new(), tempfile::tempdir().unwrap());
+    let (news, folder) = (News::default(), tempfile::tempdir().unwrap());
     let mut watcher = news.mailbox(&owner("joe"), "INBOX", vec![place(folder.path(), Some("joe"))]);
     news.0.abroad.overflow();
     assert!(hears(&mut watcher).await);
@@ -176,7 +176,7 @@ async fn when_the_kernel_lost_count_everybody_looks() {
 
 #[tokio::test]
 async fn ten_thousand_wait_and_each_hears_of_his_own() {
-    let (news, folder) = (News::new(), tempfile::tempdir().unwrap());
+    let (news, folder) = (News::default(), tempfile::tempdir().unwrap());
     let mut watchers: Vec<Watcher> = (0..10_000)
         .map(|number| {
             let name = format!("u{number}");
@@ -184,7 +184,7 @@ async fn ten_thousand_wait_and_each_hears_of_his_own() {
         })
         .collect();
     assert_eq!(heard_and_polled(&news), (10_000, 0));
-    assert!(size_of::<Bell>() + size_of::<Watcher>() + size_of::<Counted>() + size_of::<Owner>() <= 240);
+    assert!(size_of::<Bell>() + size_of::<Watcher>() + size_of::<Counted>() + size_of::<Owner>() <= 200);
     news.tell(&owner("u77"), "INBOX");
     assert!(Command::new("touch").arg(folder.path().join("u9999")).status().unwrap().success());
     assert!(hears(&mut watchers[77]).await && hears(&mut watchers[9999]).await);

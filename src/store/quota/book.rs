@@ -80,7 +80,7 @@ impl Book {
             page.recover()?;
             return match deed(&mut page) {
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    tracing::warn!(path = %self.path.display(), "the counter of a quota is damaged and was mended: `vmail quota recompute`");
+                    tracing::warn!(path = %self.path.display(), "the counter of a quota is damaged, its figures may be too low: recompute it");
                     page.header.is_complete = false;
                     page.rebuild(Some)?;
                     deed(&mut page)
@@ -139,7 +139,7 @@ impl Book {
     fn set_aside(&self) -> io::Result<()> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let aside = self.path.with_file_name(format!(".{name}.damaged"));
-        tracing::warn!(path = %self.path.display(), aside = %aside.display(), "is no counter of a quota and was set aside: `vmail quota recompute`");
+        tracing::warn!(path = %self.path.display(), aside = %aside.display(), "no counter of a quota, set aside: recompute it");
         self.disk.rename(&self.path, &aside)
     }
 }

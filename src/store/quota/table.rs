@@ -154,7 +154,8 @@ impl Page<'_> {
 }
 
 impl Page<'_> {
-    /// Page by page: what is written at once the kernel keeps in large pieces, and then each small change costs as much as its piece is large.
+    /// Page by page: what is written at once the kernel keeps in large pieces, and then each small change costs as much as its
+    /// piece is large.
     pub fn write_pages(&self, octets: &[u8], at: u64) -> io::Result<()> {
         octets.chunks(PAGE).zip(0..).try_for_each(|(page, number)| self.disk.write(self.file, page, at + number * PAGE as u64))
     }
