@@ -21,6 +21,7 @@ mod build;
 pub mod courier;
 mod deliver;
 mod files;
+mod import;
 pub mod keywords;
 mod ledger;
 mod marks;
