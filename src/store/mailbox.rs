@@ -17,6 +17,7 @@ mod append;
 mod change;
 mod learn;
 mod read;
+mod rebuild;
 mod settle;
 mod transfer;
 

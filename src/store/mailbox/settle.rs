@@ -27,6 +27,7 @@ impl Mailbox {
     }
 }
 
-fn owes(state: &State) -> bool {
+/// Whether the spool lacks something that `state` has.
+pub(super) fn owes(state: &State) -> bool {
     state.head().totals.dirty > 0 || !state.doomed().is_empty()
 }
