@@ -121,6 +121,9 @@ impl Admin {
         shadow.remove(owner.user().as_str());
         self.write(&self.root.passwd(owner.domain()), &passwd.text(), 0o644)?;
         self.write(&self.root.shadow(owner.domain()), &shadow.text(), 0o600)?;
+        // The next account of that name has mail of its own, or takes over what is kept: that is counted when it is seen.
+        self.quota(domain, |counter| counter.forget_user(owner.user()))?;
+        remove_if_there(&self.root.index().join(owner.domain().as_str()).join(owner.user().as_str()))?;
         match remains {
             Remains::Purged => self.places_of(owner).iter().try_for_each(|place| remove_if_there(place)),
             Remains::Kept => uid.map_or(Ok(()), |uid| self.keep(owner, domain.record.owner, uid)),
