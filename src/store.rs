@@ -9,7 +9,7 @@ use crate::address::{Domain, Owner};
 use crate::config::{self, Fsync, Machine as Settings, Root, SpecialUse};
 use claim::Claims;
 use disk::{Disk, Machine};
-use mailbox::Open;
+use mailbox::{Open, Recent};
 use news::News;
 use quota::{Quota, Usage};
 use settler::Settler;
@@ -38,6 +38,8 @@ mod message;
 pub mod name;
 mod namespace;
 mod news;
+#[cfg(test)]
+mod plug;
 pub mod quota;
 mod reader;
 mod settler;
@@ -127,7 +129,7 @@ pub enum LockKind {
 
 /// All mailboxes of the machine. Built once; clones share.
 #[derive(Clone)]
-pub struct Store(Arc<Shared>);
+pub struct Store(Arc<Shared>, Recent);
 
 struct Shared {
     places: Places,
@@ -166,7 +168,7 @@ impl Store {
 
     /// A store whose updates go through `disk`.
     fn on(places: Places, disk: Arc<dyn Disk>) -> Store {
-        Store(Arc::new(Shared {
+        let shared = Shared {
             places,
             disk,
             claims: Claims::default(),
@@ -177,12 +179,13 @@ impl Store {
             busy: Mutex::default(),
             freed: Condvar::new(),
             warned: Mutex::default(),
-        }))
+        };
+        Store(Arc::new(shared), Recent::default())
     }
 
     /// The mail of `account`. Costs nothing; opening a folder does.
     pub fn home(&self, account: Account) -> AnyHome {
-        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), account))
+        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), self.1.clone(), account))
     }
 
     /// A message to be received.

@@ -42,9 +42,9 @@ impl Dir {
         self.file(name.as_ref(), OFlags::RDONLY)
     }
 
-    /// Opens the regular file `name` for reading and for writing at its end, made where there is none.
+    /// Opens the regular file `name` for reading and for writing at its end.
     pub fn append(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
-        self.file(name.as_ref(), OFlags::RDWR | OFlags::APPEND | OFlags::CREATE)
+        self.file(name.as_ref(), OFlags::RDWR | OFlags::APPEND)
     }
 
     /// Opens the regular file `name` for reading and writing.

@@ -78,7 +78,7 @@ impl Place {
     }
 }
 
-/// Makes the folder at `path` and those above it where they are missing, readable to all whatever the umask says. Links are followed:
+/// Makes the folder at `path` and those above it where they are missing, readable to all whatever the umask says, durably. Links are followed:
 /// for folders whose parents are the administrator's.
 pub fn make_folders(path: &Path) -> io::Result<()> {
     if path.is_dir() {
@@ -88,7 +88,10 @@ pub fn make_folders(path: &Path) -> io::Result<()> {
         make_folders(parent)?;
     }
     match rustix::fs::mkdir(path, Mode::from_raw_mode(0o700)) {
-        Ok(()) => Place::folder_that_is_there(path, &[rustix::process::geteuid().as_raw()])?.set_mode(0o755),
+        Ok(()) => {
+            Place::folder_that_is_there(path, &[rustix::process::geteuid().as_raw()])?.set_mode(0o755)?;
+            super::atomic::sync_folder(path)
+        }
         Err(Errno::EXIST) if path.is_dir() => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::AtFlags;
@@ -54,6 +54,21 @@ pub trait Disk: Send + Sync {
     /// Writes behind the end of a file that was opened for that.
     fn append(&self, mut file: &File, octets: &[u8]) -> io::Result<()> {
         file.write_all(octets)
+    }
+
+    /// Makes the folder at `path` for its owner alone.
+    fn make(&self, path: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(path)
+    }
+
+    /// Makes the folder `name` for its owner alone; `false` when there is one.
+    fn make_in(&self, dir: &Dir, name: &OsStr) -> io::Result<bool> {
+        dir.make(name)
+    }
+
+    /// Removes the folder `name`, which must be empty.
+    fn remove_in(&self, dir: &Dir, name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?)
     }
 
     /// Makes the file `name`, which must not be there.

@@ -115,7 +115,7 @@ pub fn create(home: &LocalHome, name: &FolderName, special: Option<SpecialUse>) 
     }
     let made = account.actor.run(|| match layout {
         Layout::Maildir => make_maildir(home, &path),
-        Layout::Mbox => make_mbox(&account.home, &path),
+        Layout::Mbox => make_mbox(home, &path),
     });
     match made {
         Ok(true) => {}
@@ -134,28 +134,24 @@ pub fn create(home: &LocalHome, name: &FolderName, special: Option<SpecialUse>) 
 
 fn make_maildir(home: &LocalHome, path: &Path) -> io::Result<bool> {
     let (above, name) = split(path)?;
-    let top = Dir::open(above)?;
-    if !top.make(name)? {
+    let (disk, top) = (&*home.shared().disk, Dir::open(above)?);
+    if !disk.make_in(&top, name)? {
         return Ok(false);
     }
     let folder = top.beneath(name)?;
-    super::maildir::make_parts(&folder)?;
+    super::maildir::make_parts(disk, &folder)?;
     // Maildir++: what tells a folder from an account.
-    folder.create("maildirfolder")?;
-    home.shared().disk.sync_dir(&folder)?;
-    home.shared().disk.sync_dir(&top)?;
+    disk.create_in(&folder, "maildirfolder".as_ref())?;
+    disk.sync_dir(&folder)?;
+    disk.sync_dir(&top)?;
     Ok(true)
 }
 
-fn make_mbox(top: &Path, path: &Path) -> io::Result<bool> {
-    let (inside, name) = split(path.strip_prefix(top).map_err(io::Error::other)?)?;
-    let mut dir = Dir::open(top)?;
-    for level in inside.components() {
-        dir.make(level.as_os_str())?;
-        dir = dir.beneath(level.as_os_str())?;
-    }
-    match dir.create(name) {
-        Ok(file) => file.sync_all().and_then(|()| dir.sync()).map(|()| true),
+fn make_mbox(home: &LocalHome, path: &Path) -> io::Result<bool> {
+    let (disk, (above, name)) = (&*home.shared().disk, split(path)?);
+    let dir = make_levels(home, above)?;
+    match disk.create_in(&dir, name) {
+        Ok(file) => disk.sync(&file).and_then(|()| disk.sync_dir(&dir)).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
@@ -202,7 +198,7 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
         quota.rename_folder(account.owner.user(), &old.display('/').to_string(), &new.display('/').to_string())?;
         Open::forget(home.shared(), &home.index(old));
         // Going without an index only costs time.
-        let _ = std::fs::rename(home.index(old), home.index(new));
+        let _ = home.shared().disk.rename(&home.index(old), &home.index(new));
     }
     lists::rename_special(home, from, to)?;
     home.changed();
@@ -214,7 +210,7 @@ fn move_folder(home: &LocalHome, from: &Path, to: &Path) -> Result<(), Trouble> 
     let moved = home.account().actor.run(|| {
         let ((above, name), (new_above, new_name)) = (split(from)?, split(to)?);
         if home.layout() == Layout::Mbox {
-            make_levels(&home.account().home, new_above)?;
+            make_levels(home, new_above)?;
         }
         let (old, new) = (Dir::open(above)?, Dir::open(new_above)?);
         if rustix::fs::statat(&new, new_name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
@@ -230,13 +226,17 @@ fn move_folder(home: &LocalHome, from: &Path, to: &Path) -> Result<(), Trouble> 
     })
 }
 
-fn make_levels(top: &Path, path: &Path) -> io::Result<()> {
+/// The folder at `path` below the home, made durably with those above it where they are missing.
+fn make_levels(home: &LocalHome, path: &Path) -> io::Result<Dir> {
+    let (disk, top) = (&*home.shared().disk, &home.account().home);
     let mut dir = Dir::open(top)?;
     for level in path.strip_prefix(top).map_err(io::Error::other)?.components() {
-        dir.make(level.as_os_str())?;
+        if disk.make_in(&dir, level.as_os_str())? {
+            disk.sync_dir(&dir)?;
+        }
         dir = dir.beneath(level.as_os_str())?;
     }
-    Ok(())
+    Ok(dir)
 }
 
 /// Where an existing folder is.
@@ -253,7 +253,7 @@ fn existing(home: &LocalHome, name: &FolderName) -> Result<PathBuf, Trouble> {
 fn forget(home: &LocalHome, name: &FolderName) {
     let index = home.index(name);
     Open::forget(home.shared(), &index);
-    super::index::Index::remove(&index);
+    super::index::Index::remove(&index, &*home.shared().disk);
 }
 
 /// The folders that are there, INBOX aside, and where.

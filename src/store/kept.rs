@@ -71,11 +71,35 @@ impl Kept {
         }
     }
 
+    /// What is cached of many messages.
+    pub fn cached_all(&self, messages: impl Iterator<Item = Record>) -> Vec<(u32, Vec<u8>)> {
+        match self {
+            Kept::Files(index) => index.cached_all(messages),
+            Kept::Nothing | Kept::Memory(_) => Vec::new(),
+        }
+    }
+
     /// What makes the journal last.
     pub fn durable(&self) -> Option<Durable> {
         match self {
             Kept::Files(index) => Some(index.durable()),
             Kept::Nothing | Kept::Memory(_) => None,
+        }
+    }
+
+    /// Whether the next opening can be made cheaper.
+    pub fn is_untidy(&self) -> bool {
+        matches!(self, Kept::Files(index) if index.is_untidy())
+    }
+
+    /// Makes the next opening cheap, if that is worth the while.
+    pub fn tidy(&mut self) {
+        if self.is_untidy()
+            && let Kept::Files(index) = self
+            && let Ok(mut locked) = index.lock()
+        {
+            // The journal has it all the same.
+            let _ = locked.snapshot();
         }
     }
 
@@ -112,7 +136,7 @@ impl Kept {
         };
         shared.warn_once(folder, &unwritten.error, CANT_WRITE);
         // What others find must not lack what is done here.
-        Index::remove(folder);
+        Index::remove(folder, &*shared.disk);
         let state = unwritten.state.after(unwritten.ops).map_err(Trouble::io("updating", folder))?;
         *self = Kept::Memory(state);
         Ok(Written::Memory)
@@ -141,7 +165,7 @@ impl Kept {
         };
         if let Err(error) = replaced {
             shared.warn_once(folder, &error, CANT_WRITE);
-            Index::remove(folder);
+            Index::remove(folder, &*shared.disk);
             *self = Kept::Memory(state);
         }
     }
@@ -168,10 +192,11 @@ fn write(index: &mut Index, folder: &Path, deed: &mut dyn FnMut(&State) -> Resul
     };
     let Batch { mut ops, cache } = deed(locked.state())?;
     // What can't be cached is computed again when it is asked for.
-    let cached = |(uid, entry): (u32, Vec<u8>)| Some(Learnt { uid, cache: Some(locked.cache(uid, &entry).ok()?), ..Learnt::default() });
-    let learnt: Vec<Learnt> = cache.into_iter().filter_map(cached).collect();
-    if !learnt.is_empty() {
-        ops.push(Op::Learnt(learnt));
+    if !cache.is_empty()
+        && let Ok(places) = locked.cache_all(&cache)
+    {
+        let cached = |((uid, _), place): (&(u32, Vec<u8>), u64)| Learnt { uid: *uid, cache: Some(place), ..Learnt::default() };
+        ops.push(Op::Learnt(std::iter::zip(&cache, places).map(cached).collect()));
     }
     if ops.is_empty() {
         return Ok(Outcome::Done);

@@ -1,7 +1,8 @@
 //! One mailbox in this process: its files, what is known of them, and everything that can be done with it. Sessions share it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::index::State;
@@ -33,6 +34,16 @@ pub struct Mailbox {
     index: Arc<Path>,
     kept: Mutex<Kept>,
     journal: sync::Shared,
+    turn: Mutex<()>,
+    /// A session has had it open.
+    pub is_seen: AtomicBool,
+}
+
+/// The files of a mailbox, held by this thread.
+pub struct Turn<'a> {
+    pub hold: Box<dyn Hold + 'a>,
+    /// Ends after the hold.
+    _turn: MutexGuard<'a, ()>,
 }
 
 /// The mailboxes of this process.
@@ -61,6 +72,8 @@ impl Open {
             index: Arc::clone(&index),
             kept: Mutex::new(Kept::Nothing),
             journal: sync::Shared::default(),
+            turn: Mutex::new(()),
+            is_seen: AtomicBool::new(false),
         });
         open.insert(index, Arc::downgrade(&mailbox));
         mailbox
@@ -71,6 +84,30 @@ impl Open {
         shared.open.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|known, _| !known.starts_with(index));
     }
 }
+
+/// The mailboxes that were used last: the next message or login finds them open. Clones share.
+#[derive(Clone, Default)]
+pub struct Recent(Arc<Mutex<VecDeque<Arc<Mailbox>>>>);
+
+impl Recent {
+    /// `mailbox` is wanted now.
+    pub fn used(&self, mailbox: &Arc<Mailbox>) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = recent.iter().position(|known| Arc::ptr_eq(known, mailbox));
+        let forgotten = match known {
+            Some(at) => recent.remove(at),
+            None if recent.len() >= RECENT => recent.pop_front(),
+            None => None,
+        };
+        recent.push_back(Arc::clone(mailbox));
+        drop(recent);
+        // The last to let go of a mailbox closes files.
+        drop(forgotten);
+    }
+}
+
+/// Each may have two files open.
+const RECENT: usize = 64;
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
@@ -105,10 +142,17 @@ impl Mailbox {
         self.scan()
     }
 
+    /// Keeps other threads and programs from changing the files; see [`Spool::hold`].
+    pub fn hold(&self, make: bool) -> Result<Option<Turn<'_>>, Trouble> {
+        // Threads of this process queue up here: whoever waits for a lock of files must look again and again.
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.spool.hold(make)?.map(|hold| Turn { hold, _turn: turn }))
+    }
+
     /// The mailbox as it is after its files were read.
     fn scan(&self) -> Result<State, Trouble> {
-        match self.spool.hold(false)? {
-            Some(mut hold) => self.freshen(&mut *hold, Care::Full).map(|(_, state)| state),
+        match self.hold(false)? {
+            Some(mut turn) => self.freshen(&mut *turn.hold, Care::Full).map(|(_, state)| state),
             None => self.without_files(),
         }
     }

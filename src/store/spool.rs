@@ -48,6 +48,15 @@ pub enum Care {
     Quick,
 }
 
+/// What is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What was acknowledged.
+    Owed,
+    /// Also that a session has seen what is new: in a Maildir, such messages go from `new` to `cur`.
+    Seen,
+}
+
 /// The files of a mailbox, held. All functions block.
 pub trait Hold {
     /// Looks at the files, and tells what has changed since `known`.
@@ -68,7 +77,7 @@ pub trait Hold {
     -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble>;
 
     /// Writes to the files some of what the index alone knows; durable on return. Only where [`Spool::is_lazy`] is true.
-    fn settle(&mut self, state: &State) -> Result<Batch, Trouble>;
+    fn settle(&mut self, state: &State, extent: Extent) -> Result<Batch, Trouble>;
 }
 
 /// What happened, for the index.

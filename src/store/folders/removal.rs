@@ -4,10 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
-use rustix::fs::AtFlags;
+use rustix::io::Errno;
 
 use crate::os::Dir;
 use crate::store::Trouble;
+use crate::store::disk::Disk;
 use crate::store::local::LocalHome;
 use crate::store::name::disk::Layout;
 
@@ -27,31 +28,30 @@ pub fn remove(home: &LocalHome, path: &Path) -> Result<(), Trouble> {
 
 fn trash(home: &LocalHome, top: &Dir, name: &OsStr) -> io::Result<()> {
     let trashed = OsString::from(TRASHED);
+    let disk = &*home.shared().disk;
     // What an earlier crash has left.
-    empty(top, &trashed)?;
-    home.shared().disk.rename_in((top, name), (top, &trashed))?;
-    empty(top, &trashed)
+    empty(disk, top, &trashed)?;
+    disk.rename_in((top, name), (top, &trashed))?;
+    empty(disk, top, &trashed)
 }
 
 /// Removes the folder `name` with all that is in it, two levels deep as a Maildir is.
-fn empty(top: &Dir, name: &OsStr) -> io::Result<()> {
+fn empty(disk: &dyn Disk, top: &Dir, name: &OsStr) -> io::Result<()> {
     let folder = match top.beneath(name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         folder => folder?,
     };
     for part in folder.names(|_, _| true)? {
-        match rustix::fs::unlinkat(&folder, &part, AtFlags::empty()) {
-            Err(rustix::io::Errno::ISDIR) => {
+        match disk.unlink_in(&folder, &part) {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::ISDIR) => {
                 let inside = folder.beneath(&part)?;
-                for file in inside.names(|_, _| true)? {
-                    rustix::fs::unlinkat(&inside, &file, AtFlags::empty())?;
-                }
-                rustix::fs::unlinkat(&folder, &part, AtFlags::REMOVEDIR)?;
+                inside.names(|_, _| true)?.iter().try_for_each(|file| disk.unlink_in(&inside, file))?;
+                disk.remove_in(&folder, &part)?;
             }
             outcome => outcome?,
         }
     }
-    Ok(rustix::fs::unlinkat(top, name, AtFlags::REMOVEDIR)?)
+    disk.remove_in(top, name)
 }
 
 /// Dovecot knows that name, and finishes what we could not.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -116,7 +116,7 @@ pub fn make_folder(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         make_folder(disk, parent)?;
     }
-    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+    match disk.make(folder) {
         Ok(()) => disk.sync_folder(folder),
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) => Err(error),

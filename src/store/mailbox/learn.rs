@@ -23,11 +23,11 @@ impl Mailbox {
     pub fn cached(&self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
         let state = self.learn(uids, Facts::Content)?;
         let mut all = Vec::new();
+        let mut kept = self.kept().cached_all(among(&state, uids).map(|message| *message)).into_iter().peekable();
         for message in among(&state, uids) {
-            let kept = self.kept().cached(&message);
             // Not kept, for want of room: then it is computed each time.
-            let entry = match kept {
-                Some(entry) => Some(entry),
+            let entry = match kept.next_if(|(uid, _)| *uid == message.uid) {
+                Some((_, entry)) => Some(entry),
                 None => self.measure(message.uid)?.map(|(_, measured)| measured.entry.encode()),
             };
             all.extend(entry.map(|entry| (message.uid, entry)));

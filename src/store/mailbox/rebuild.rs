@@ -1,7 +1,6 @@
 //! The index, made anew from the files.
 
 use super::Mailbox;
-use super::settle::owes;
 use crate::store::Trouble;
 use crate::store::index::State;
 
@@ -12,7 +11,7 @@ impl Mailbox {
             self.settle()?;
             // Nobody scans or delivers meanwhile; flags that somebody sets in this very moment need another round.
             let _held = self.spool.hold(false)?;
-            if self.kept().discard(&self.index, owes) {
+            if self.kept().discard(&self.index, |state| self.spool.is_lazy() && self.owes(state)) {
                 return Ok(());
             }
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{CUR, Maildir, NEW, TMP};
 use crate::os::place::Place;
 use crate::os::{Actor, Dir};
+use crate::store::disk::Disk;
 use crate::store::index::{Seal, State};
 use crate::store::{Trouble, identity};
 
@@ -17,15 +18,36 @@ impl Maildir {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.trouble("looking at", error)),
             Err(_) => {}
         }
-        let is_there = self.path.symlink_metadata().is_ok();
-        if !is_there && !make {
-            return Ok(false);
+        match (self.path.symlink_metadata().is_ok(), make) {
+            (false, false) => return Ok(false),
+            (false, true) => self.make_whole().map_err(|error| self.trouble("making", error))?,
+            (true, _) => self.act("making", || make_parts(&*self.shared.disk, &Dir::open(&self.path)?))?,
         }
-        if !is_there {
-            make_folder(&self.path, self.account.actor).map_err(|error| self.trouble("making", error))?;
-        }
-        self.act("making", || make_parts(&Dir::open(&self.path)?))?;
         Ok(true)
+    }
+
+    /// Makes the Maildir of an account below a folder that may be the administrator's alone: beside first, so that at its name there
+    /// never is half of one, or one that is not yet the owner's.
+    fn make_whole(&self) -> io::Result<()> {
+        let (disk, actor) = (&*self.shared.disk, self.account.actor);
+        crate::os::place::make_folders(self.path.parent().unwrap_or(Path::new("/")))?;
+        let beside = self.path.with_file_name(format!(".{}.new", self.account.owner.user()));
+        match disk.make(&beside) {
+            // Left by a crash, or by another process that is at the same work.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        give(&beside, actor)?;
+        actor.run(|| make_parts(disk, &Dir::open(&beside)?))?;
+        match disk.rename(&beside, &self.path) {
+            Err(error) if !self.path.join(CUR).is_dir() => Err(error),
+            // Another process was faster.
+            Err(_) => {
+                let _ = actor.run(|| remove_parts(disk, &Dir::open(&beside)?)).and_then(|()| std::fs::remove_dir(&beside));
+                Ok(())
+            }
+            Ok(()) => disk.sync_folder(&self.path),
+        }
     }
 
     /// INBOX without a Maildir: empty, and what it was called stays.
@@ -45,19 +67,23 @@ impl Maildir {
     }
 }
 
-/// Makes the folders of a Maildir in `top`, where they are missing.
-pub fn make_parts(top: &Dir) -> io::Result<()> {
+/// Makes the folders of a Maildir in `top`, where they are missing, durably.
+pub fn make_parts(disk: &dyn Disk, top: &Dir) -> io::Result<()> {
     // `cur` last: who sees it sees all.
-    [TMP, NEW, CUR].iter().try_for_each(|part| top.make(part).map(drop))
+    let made: Vec<bool> = [TMP, NEW, CUR].iter().map(|part| disk.make_in(top, part.as_ref())).collect::<Result<_, _>>()?;
+    if made.contains(&true) { disk.sync_dir(top) } else { Ok(()) }
 }
 
-/// Makes the folder of an account below one that may be the administrator's alone.
-fn make_folder(path: &Path, actor: Actor) -> io::Result<()> {
-    crate::os::place::make_folders(path.parent().unwrap_or(Path::new("/")))?;
+/// Undoes [`make_parts`].
+fn remove_parts(disk: &dyn Disk, top: &Dir) -> io::Result<()> {
+    [TMP, NEW, CUR].iter().try_for_each(|part| disk.remove_in(top, part.as_ref()))
+}
+
+/// Makes the folder at `path`, one of ours, that of `actor`.
+fn give(path: &Path, actor: Actor) -> io::Result<()> {
     let own = rustix::process::geteuid().as_raw();
-    let (folder, _) = Place::folder(path, &[own])?;
     match actor {
-        Actor::Service => Ok(()),
-        Actor::User { uid, gid } => folder.give(uid, gid),
+        Actor::Service => Place::folder_that_is_there(path, &[own]).map(drop),
+        Actor::User { uid, gid } => Place::folder_that_is_there(path, &[own, uid])?.give(uid, gid),
     }
 }

@@ -39,9 +39,8 @@ impl Mail {
         if is_base { (self.base(), false) } else { (self.name.as_encoded_bytes(), true) }
     }
 
-    /// Flags, as the folder and the name tell.
     fn flags(&self) -> Flags {
-        self.parsed().marks().flags.with(if self.fresh { Flags::NONE } else { Flags::OLD })
+        self.parsed().marks().flags
     }
 }
 
@@ -62,6 +61,11 @@ impl Held<'_> {
             Err(_) => Stamp::default(),
         };
         let unchanged = known.filter(|state| listed != Stamp::default() && Notes::of(state).list == listed);
+        if let Some(state) = unchanged
+            && let Some(batch) = self.look_at_new(state)?
+        {
+            return Ok(Scanned::News(batch));
+        }
         let look = Look::new(self)?;
         if let Some(state) = unchanged {
             return look.news(state, None).map(Scanned::News);
@@ -72,6 +76,36 @@ impl Held<'_> {
             // The list was lost: what we know of it goes on.
             (None, Some(state)) => look.anew(remembered(state)).map(Scanned::Anew),
             (None, None) => look.anew(self.first_lists()?).map(Scanned::Anew),
+        }
+    }
+
+    /// What has happened since `known` if that was in `new` alone, and no message is gone from there: deliveries. Costs as much as there
+    /// is in `new`, whatever is in `cur`. `None` if more must be looked at.
+    fn look_at_new(&self, known: &State) -> Result<Option<Batch>, Trouble> {
+        let [_, current, _] = self.maildir.stamps()?;
+        let seal = known.head().stamps[1];
+        if !seal.settled || seal.stamp != current {
+            return Ok(None);
+        }
+        let mut look = Look::at_new(self)?;
+        let mails = std::mem::take(&mut look.mails);
+        let (there, mut strangers): (Vec<&Mail>, Vec<&Mail>) = mails.iter().partition(|mail| {
+            let listed = name::promised(mail.base()).and_then(|promise| known.message(promise.uid));
+            listed.is_some_and(|message| message.has(Traits::FRESH) && message.name() == mail.name.as_encoded_bytes())
+        });
+        let mut count = there.len() as u64;
+        if !strangers.is_empty() {
+            let fresh: HashSet<&[u8]> = known.having(Traits::FRESH).map(|message| message.name()).collect();
+            let doomed: HashSet<&[u8]> = known.doomed().iter().map(|doomed| base_of(doomed.name())).collect();
+            strangers.retain(|mail| {
+                let is_known = fresh.contains(mail.name.as_encoded_bytes());
+                count += u64::from(is_known);
+                !is_known && !doomed.contains(mail.base())
+            });
+        }
+        match count == known.head().totals.fresh && look.listings[0].complete {
+            true => look.take_in(Vec::new(), strangers, known, None).map(Some),
+            false => Ok(None),
         }
     }
 
@@ -146,6 +180,20 @@ impl<'a, 'h> Look<'a, 'h> {
         Ok(look)
     }
 
+    /// As if there were nothing but `new`.
+    fn at_new(held: &'a Held<'h>) -> Result<Look<'a, 'h>, Trouble> {
+        let (dirs, mut listing) = held.act("listing", || {
+            let dirs = [held.top.beneath(NEW)?, held.top.beneath(CUR)?];
+            let listing = files::list(&dirs[0])?;
+            Ok((dirs, listing))
+        })?;
+        let mails = std::mem::take(&mut listing.names).into_iter().map(|name| Mail { name, fresh: true });
+        let mails = mails.filter(|mail| uidlist::is_listable(mail.base())).collect();
+        // Nobody looks at `cur`: its seal stays.
+        let listings = [listing, Listing::default()];
+        Ok(Look { held, listings, mails, dirs, letters: Letters::default(), further: HashMap::new() })
+    }
+
     fn gather(&mut self) -> Vec<Mail> {
         let [new, current] = &mut self.listings;
         let names = std::mem::take(&mut current.names).into_iter().map(|name| Mail { name, fresh: false });
@@ -200,9 +248,14 @@ impl<'a, 'h> Look<'a, 'h> {
         if is_complete && !gone.is_empty() {
             ops.push(Op::Expunge { uids: Span::gather(gone), doomed: false });
         }
+        self.take_in(ops, files.into_values().collect(), known, lists)
+    }
+
+    /// Gives the messages that were not known their UIDs, and says how far the files have been read.
+    fn take_in(&self, mut ops: Vec<Op>, strangers: Vec<&Mail>, known: &State, lists: Option<Lists>) -> Result<Batch, Trouble> {
         let has_list = lists.is_some();
         let mut lists = lists.unwrap_or_else(|| known_lists(known));
-        let (arrivals, lines) = self.arrivals(files.into_values().collect(), &mut lists)?;
+        let (arrivals, lines) = self.arrivals(strangers, &mut lists)?;
         let mut notes = Notes { list: lists.stamp, lines: lists.lines.len() as u64 };
         if !has_list {
             notes = Notes { lines: Notes::of(known).lines + arrivals.len() as u64, ..Notes::of(known) };
@@ -218,7 +271,9 @@ impl<'a, 'h> Look<'a, 'h> {
             ops.push(Op::Append(arrivals));
         }
         let [new, current] = self.seals();
-        ops.push(Op::Spool { stamps: [Some(new), Some(current)], front: None, notes: Some(notes.octets()) });
+        // What was not looked at has no stamp.
+        let current = (self.listings[1].stamp != Stamp::default()).then_some(current);
+        ops.push(Op::Spool { stamps: [Some(new), current], front: None, notes: Some(notes.octets()) });
         Ok(ops.into())
     }
 
@@ -299,8 +354,7 @@ impl<'a, 'h> Look<'a, 'h> {
             return;
         }
         let words = |bits| marks::words(bits, &self.letters).map(Keyword::from).collect::<Vec<_>>();
-        let old = if record.has(Traits::FRESH) { Flags::NONE } else { Flags::OLD };
-        let before = marks::marks(record.letters).flags.with(old);
+        let before = marks::marks(record.letters).flags;
         changed.add(
             record.uid,
             before.without(mail.flags()),

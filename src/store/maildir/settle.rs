@@ -1,7 +1,6 @@
 //! File names and files follow what the journal has acknowledged.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io;
 
 use super::keywords::{self, Letters};
@@ -11,7 +10,7 @@ use super::{CUR, Held, Maildir, NEW, Way, marks};
 use crate::os::Dir;
 use crate::store::index::{Entry, Flushed, Live, Op, Span, State};
 use crate::store::message::Traits;
-use crate::store::spool::{Batch, Hold, Scanned, Staged};
+use crate::store::spool::{Batch, Extent, Hold, Scanned, Staged};
 use crate::store::{Changes, Flags, Incoming, Trouble, Uids};
 
 impl Hold for Held<'_> {
@@ -41,9 +40,13 @@ impl Hold for Held<'_> {
         self.take_files(state, from, known, uids, way)
     }
 
-    fn settle(&mut self, state: &State) -> Result<Batch, Trouble> {
+    fn settle(&mut self, state: &State, extent: Extent) -> Result<Batch, Trouble> {
         let mut settling = Settling { letters: self.letters()?, further: None, folders: [self.folder(NEW)?, self.folder(CUR)?] };
-        let dirty: Vec<Entry<'_>> = state.having(Traits::DIRTY).take(AT_ONCE).collect();
+        let mut dirty: Vec<Entry<'_>> = state.having(Traits::DIRTY).take(AT_ONCE).collect();
+        if extent == Extent::Seen {
+            let fresh = state.having(Traits::FRESH).filter(|message| !message.has(Traits::DIRTY));
+            dirty.extend(fresh.take(AT_ONCE - dirty.len()));
+        }
         self.prepare_letters(&dirty, &mut settling)?;
         let mut flushed = Vec::new();
         let mut touched = [false; 2];
@@ -65,6 +68,9 @@ impl Hold for Held<'_> {
         Ok(ops.into())
     }
 }
+
+/// The second of the two folders.
+const CURRENT: usize = 1;
 
 /// What is needed to give files their names.
 struct Settling {
@@ -120,10 +126,8 @@ impl Held<'_> {
         let old = parsed.marks();
         let flags = message.flags().without(Flags::OLD);
         let now = Marks { flags, passed: old.passed, keywords: keywords | (old.keywords & unknown) };
-        let fresh = message.has(Traits::FRESH) && message.flags() == Flags::NONE && now == Marks::default();
-        let target: OsString = if fresh { name.clone() } else { parsed.with(now) };
-        let from = usize::from(!message.has(Traits::FRESH));
-        let to = usize::from(!fresh);
+        // What a session has seen or changed is in `cur`.
+        let (target, from, to) = (parsed.with(now), usize::from(!message.has(Traits::FRESH)), CURRENT);
         if (from, &name) != (to, &target) {
             let renamed = self.act("renaming in", || {
                 let into = (&settling.folders[to], target.as_os_str());
@@ -137,10 +141,10 @@ impl Held<'_> {
             }
         }
         let made = FileName::parse(&target);
-        let verbatim = made.form() != if fresh { Form::Bare } else { Form::Canonical };
+        let verbatim = made.form() != Form::Canonical;
         let text = if verbatim { target.as_encoded_bytes() } else { made.base() };
         let name = (text != message.name()).then(|| text.into());
-        Ok(Flushed { uid: message.uid, modseq: message.modseq, letters: marks::bits(now), fresh, verbatim, name })
+        Ok(Flushed { uid: message.uid, modseq: message.modseq, letters: marks::bits(now), fresh: false, verbatim, name })
     }
 
     /// Removes the files of expunged messages.
