@@ -12,7 +12,7 @@ use super::index::{Entry, Op, Record, Seal, State};
 use super::maildir::{Maildir, Way};
 use super::news;
 use super::reader::Spooled;
-use super::spool::{Batch, Care, Hold, Scanned, Spool, Staged as AnyStaged};
+use super::spool::{Batch, Care, Extent, Hold, Scanned, Spool, Staged as AnyStaged};
 use super::{Account, Changes, FolderName, Incoming, Reader, Shared, Trouble, Uids, folders, identity, sync};
 use crate::config::Fsync;
 use crate::os::place::{self, Place};
@@ -227,7 +227,7 @@ impl Hold for Held<'_> {
         Err(Trouble::io("appending to", &self.mbox.path)(io::ErrorKind::Unsupported.into()))
     }
 
-    fn settle(&mut self, _: &State) -> Result<Batch, Trouble> {
+    fn settle(&mut self, _: &State, _: Extent) -> Result<Batch, Trouble> {
         Ok(Batch::default())
     }
 }

@@ -11,7 +11,7 @@ impl Mailbox {
             self.settle()?;
             // Nobody scans or delivers meanwhile; flags that somebody sets in this very moment need another round.
             let _held = self.spool.hold(false)?;
-            if self.kept().discard(&self.index, |state| self.spool.is_lazy() && self.owes(state)) {
+            if self.kept().discard(&self.shared, &self.index, |state| self.spool.is_lazy() && self.owes(state)) {
                 return Ok(());
             }
         }
