@@ -22,6 +22,7 @@ mod claim;
 pub mod disk;
 mod dotlocked;
 mod draft;
+mod examine;
 mod folders;
 mod identity;
 pub mod index;
@@ -53,6 +54,7 @@ pub use any::{AnyFolder, AnyHome};
 pub use change::{Applied, Changes, FlagChange, How};
 pub use claim::Claim;
 pub use draft::{Draft, Incoming, Letter};
+pub use examine::{Mend, Oddity};
 pub use index::{Entry, State};
 pub use listing::{Appended, Copied, Listed, MailboxId, Status};
 pub use local::{LocalFolder, LocalHome};
@@ -211,6 +213,27 @@ impl Store {
     /// The maildrop can't be locked or written.
     pub fn finish(&self, account: &Account) -> Result<(), Trouble> {
         mbox::finish(&self.0, account)
+    }
+
+    /// Looks at folder `name` of `account` more closely than a session does: its index, its files, which should belong to `uid`, and
+    /// its figure in the quota. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Home::open`].
+    pub fn examine(&self, account: &Account, name: &FolderName, uid: u32) -> Result<Vec<Oddity>, Trouble> {
+        examine::examine(&self.local(account), name, uid)
+    }
+
+    /// Drops the index of folder `name` and makes it anew; who uses it goes on with the new one. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Home::open`].
+    pub fn rebuild(&self, account: &Account, name: &FolderName) -> Result<(), Trouble> {
+        self.local(account).mailbox(name)?.rebuild().map(drop)
+    }
+
+    fn local(&self, account: &Account) -> LocalHome {
+        LocalHome::new(Arc::clone(&self.0), self.1.clone(), account.clone())
     }
 }
 

@@ -142,6 +142,21 @@ impl Kept {
         Ok(Written::Memory)
     }
 
+    /// Removes the files, with nobody writing to them; `false` if `owes` says that they are still needed.
+    pub fn discard(&mut self, shared: &Shared, folder: &Path, owes: impl Fn(&State) -> bool) -> bool {
+        match self {
+            Kept::Memory(state) if owes(state) => return false,
+            Kept::Files(index) => match index.lock() {
+                Ok(locked) if owes(locked.state()) => return false,
+                // Without the lock they are of no use to anybody.
+                _locked => Index::remove(folder, &*shared.disk),
+            },
+            Kept::Memory(_) | Kept::Nothing => Index::remove(folder, &*shared.disk),
+        }
+        *self = Kept::Nothing;
+        true
+    }
+
     /// Puts `state` in place of all that was known.
     pub fn replace(&mut self, shared: &Shared, folder: &Path, state: State) {
         let replaced = match self {

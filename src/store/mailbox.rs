@@ -18,6 +18,7 @@ mod append;
 mod change;
 mod learn;
 mod read;
+mod rebuild;
 mod settle;
 mod transfer;
 

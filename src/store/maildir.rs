@@ -20,6 +20,7 @@ mod adopt;
 mod build;
 pub mod courier;
 mod deliver;
+mod examine;
 mod files;
 mod import;
 pub mod keywords;
@@ -35,6 +36,7 @@ pub mod uidlist;
 pub use adopt::Way;
 pub use build::make_parts;
 pub use deliver::Staged;
+pub use examine::examine;
 
 /// One Maildir: INBOX or a folder of a Maildir++.
 pub struct Maildir {
