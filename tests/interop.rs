@@ -6,6 +6,7 @@ mod clients;
 mod corpus;
 mod crash;
 mod demo;
+mod dovecot;
 mod inetd;
 mod names;
 mod native;
