@@ -4,6 +4,7 @@ mod bad_input;
 mod checkvdomain;
 mod clients;
 mod corpus;
+mod courier;
 mod crash;
 mod demo;
 mod dovecot;

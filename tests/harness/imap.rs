@@ -64,10 +64,17 @@ impl Imap {
 
     /// As [`Imap::ask`], but it may fail.
     pub fn say(&mut self, command: &str) -> Vec<String> {
+        self.send(command);
+        self.answers()
+    }
+
+    fn send(&mut self, command: &str) {
         self.commands += 1;
-        let tag = format!("t{} ", self.commands);
-        self.stream.get_mut().write_all(format!("{tag}{command}\r\n").as_bytes()).unwrap();
-        let mut answers = Vec::new();
+        self.stream.get_mut().write_all(format!("t{} {command}\r\n", self.commands).as_bytes()).unwrap();
+    }
+
+    fn answers(&mut self) -> Vec<String> {
+        let (tag, mut answers) = (format!("t{} ", self.commands), Vec::new());
         loop {
             let line = self.line();
             match line.strip_prefix(&tag) {
@@ -83,7 +90,12 @@ impl Imap {
     /// Appends a small message; gives its UID, if the server says it.
     pub fn append(&mut self, folder: &str, subject: &str, flags: &str) -> Option<u32> {
         let text = letter(subject).replace('\n', "\r\n");
-        let answers = self.ask(&format!("APPEND {folder} ({flags}) {{{}+}}\r\n{text}", text.len()));
+        self.send(&format!("APPEND {folder} ({flags}) {{{}}}", text.len()));
+        let go_on = self.line();
+        assert!(go_on.starts_with('+'), "{go_on}");
+        self.stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).unwrap();
+        let answers = self.answers();
+        assert!(answers.last().unwrap().starts_with("OK"), "{answers:?}");
         let code = answers.last()?.split_once("[APPENDUID ")?.1.split_once(']')?.0;
         code.split(' ').nth(1)?.parse().ok()
     }
