@@ -74,7 +74,7 @@ impl Held<'_> {
             (Some(lists), Some(state)) if agrees(&lists, state) => look.news(state, Some(lists)).map(Scanned::News),
             (Some(lists), _) => look.anew(lists).map(Scanned::Anew),
             // The list was lost: what we know of it goes on.
-            (None, Some(state)) => look.anew(remembered(state)).map(Scanned::Anew),
+            (None, Some(state)) => look.news(state, Some(remembered(state))).map(Scanned::News),
             (None, None) => look.anew(self.first_lists()?).map(Scanned::Anew),
         }
     }
@@ -146,11 +146,14 @@ fn remembered(state: &State) -> Lists {
     let mut lists = empty(head.uidvalidity);
     lists.header.guid = Some(u128::from_be_bytes(head.mailbox));
     (lists.next, lists.header.next_uid) = (head.uidnext, head.uidnext);
-    for message in state.messages() {
-        let mut line = super::ledger::Line { uid: message.uid, fields: Vec::new() };
-        uidlist::push_field(&mut line.fields, uidlist::UIDL, message.uidl_text());
-        lists.lines.insert(base_of(message.name()).into(), line);
-    }
+    let mut remember = |uid, name, uidl| {
+        let mut line = super::ledger::Line { uid, fields: Vec::new() };
+        uidlist::push_field(&mut line.fields, uidlist::UIDL, uidl);
+        lists.lines.insert(base_of(name).into(), line);
+    };
+    state.messages().for_each(|message| remember(message.uid, message.name(), message.uidl_text()));
+    // Their files are still there, and must not come back.
+    state.doomed().iter().for_each(|doomed| remember(doomed.record.uid, doomed.name(), doomed.uidl_text()));
     lists
 }
 
@@ -268,10 +271,10 @@ impl<'a, 'h> Look<'a, 'h> {
             notes.list = self.held.append_lines(&lines)?;
             self.held.sync_list()?;
         }
-        ops.push(Op::Next(lists.next));
         if !arrivals.is_empty() {
             ops.push(Op::Append(arrivals));
         }
+        ops.push(Op::Next(lists.next));
         let [new, current] = self.seals();
         // What was not looked at has no stamp.
         let current = (self.listings[1].stamp != Stamp::default()).then_some(current);
