@@ -22,6 +22,7 @@ pub mod courier;
 mod deliver;
 mod examine;
 mod files;
+mod import;
 pub mod keywords;
 mod ledger;
 mod marks;

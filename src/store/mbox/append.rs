@@ -50,7 +50,8 @@ const SEPARATOR: &[u8] = b"\nFrom ";
 
 fn made_ready(letter: &Letter, mbox: &Mbox) -> Result<Letter, Trouble> {
     let places = &mbox.shared.places;
-    let (mut quoting, mut walk, mut held) = (Quoting { draft: Draft::new(places), line: Vec::new(), in_line: false }, Walk::default(), Vec::new());
+    let (mut quoting, mut walk, mut held) =
+        (Quoting { draft: Draft::new(places), line: Vec::new(), in_line: false }, Walk::default(), Vec::new());
     letter
         .each(|piece| {
             held.extend_from_slice(piece);
@@ -200,11 +201,20 @@ impl Held<'_> {
         self.appended(state, arrivals, &letters, &recording, tail.prefix).map_err(io)
     }
 
-    fn appended(&self, state: &State, arrivals: Vec<Arrival>, letters: &[Letter], recording: &Recording, prefix: &[u8]) -> io::Result<Batch> {
+    fn appended(
+        &self,
+        state: &State,
+        arrivals: Vec<Arrival>,
+        letters: &[Letter],
+        recording: &Recording,
+        prefix: &[u8],
+    ) -> io::Result<Batch> {
         let (file, head) = (&self.locked.file, state.head());
         let stamp = Stamp::of(file)?;
         *self.mbox.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((stamp.dev, stamp.ino));
-        let cache = std::iter::zip(&arrivals, letters).map(|(arrival, letter)| (arrival.live.record.uid, letter.measured().entry.encode())).collect();
+        let cache = std::iter::zip(&arrivals, letters)
+            .map(|(arrival, letter)| (arrival.live.record.uid, letter.measured().entry.encode()))
+            .collect();
         let first = arrivals[0].live.record;
         let last = Some(head.uidnext + arrivals.len() as u32 - 1);
         let front = match recording {
@@ -256,7 +266,8 @@ impl Held<'_> {
             return;
         }
         let head = state.head();
-        let mut ledger = Ledger::read(self.mbox).filter(|ledger| ledger.uidvalidity == head.uidvalidity).unwrap_or_else(|| Ledger::plain(head));
+        let mut ledger =
+            Ledger::read(self.mbox).filter(|ledger| ledger.uidvalidity == head.uidvalidity).unwrap_or_else(|| Ledger::plain(head));
         for Arrival { live, .. } in arrivals.iter().filter(|arrival| !arrival.live.uidl_text().is_empty()) {
             ledger.note_uidl(live.record.uid, live.record.uidl(), live.uidl_text());
         }
