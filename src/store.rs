@@ -233,7 +233,7 @@ impl Store {
     }
 
     fn local(&self, account: &Account) -> LocalHome {
-        LocalHome::new(Arc::clone(&self.0), account.clone())
+        LocalHome::new(Arc::clone(&self.0), self.1.clone(), account.clone())
     }
 }
 

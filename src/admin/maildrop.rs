@@ -54,7 +54,7 @@ pub(super) fn give(place: &Place, path: &Path, ids: Option<(u32, u32)>) -> io::R
         place.give(uid, gid)?;
     }
     let owner = ids.map_or(Actor::Service, |(uid, gid)| Actor::User { uid, gid });
-    owner.run(|| maildir::make_parts(&Dir::open(path)?))
+    owner.run(|| maildir::complete(path))
 }
 
 /// Gives what belongs to `former` in `dir` to `ids`; links themselves, not what they lead to.

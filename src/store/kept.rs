@@ -143,15 +143,15 @@ impl Kept {
     }
 
     /// Removes the files, with nobody writing to them; `false` if `owes` says that they are still needed.
-    pub fn discard(&mut self, folder: &Path, owes: impl Fn(&State) -> bool) -> bool {
+    pub fn discard(&mut self, disk: &dyn Disk, folder: &Path, owes: impl Fn(&State) -> bool) -> bool {
         match self {
             Kept::Memory(state) if owes(state) => return false,
             Kept::Files(index) => match index.lock() {
                 Ok(locked) if owes(locked.state()) => return false,
                 // Without the lock they are of no use to anybody.
-                _locked => Index::remove(folder),
+                _locked => Index::remove(folder, disk),
             },
-            Kept::Memory(_) | Kept::Nothing => Index::remove(folder),
+            Kept::Memory(_) | Kept::Nothing => Index::remove(folder, disk),
         }
         *self = Kept::Nothing;
         true
