@@ -152,7 +152,9 @@ fn a_maildrop_has_the_form_that_the_domain_wants() {
     tree.add("joe@va.test").unwrap();
     let spool = tree.at("var/spool/vmail/va.test");
     let service = tree.admin().service().map_or(rustix::process::geteuid().as_raw(), |(uid, _)| uid);
-    ["ann", "ann/cur", "ann/new", "ann/tmp"].iter().for_each(|part| assert_eq!(owner_and_mode(&spool.join(part)), (service, 0o700), "{part}"));
+    ["ann", "ann/cur", "ann/new", "ann/tmp"]
+        .iter()
+        .for_each(|part| assert_eq!(owner_and_mode(&spool.join(part)), (service, 0o700), "{part}"));
     assert_eq!(owner_and_mode(&spool.join("joe")), (service, 0o600));
     assert!(spool.join("joe").is_file());
     tree.admin().rename_user(&"ann@va.test".parse().unwrap(), &"eve".parse().unwrap()).unwrap();
