@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Uid};
 use crate::config::Spool;
 use crate::os::place::Place;
 use crate::os::{Actor, Dir};
+use crate::store::disk::Machine;
 use crate::store::maildir;
 
 /// What a maildrop is, or is to be where there is none.
@@ -54,7 +55,7 @@ pub(super) fn give(place: &Place, path: &Path, ids: Option<(u32, u32)>) -> io::R
         place.give(uid, gid)?;
     }
     let owner = ids.map_or(Actor::Service, |(uid, gid)| Actor::User { uid, gid });
-    owner.run(|| maildir::complete(path))
+    owner.run(|| maildir::make_parts(&Machine, &Dir::open(path)?))
 }
 
 /// Gives what belongs to `former` in `dir` to `ids`; links themselves, not what they lead to.

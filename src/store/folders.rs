@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::local::LocalHome;
 use super::mailbox::Open;
+use super::mbox;
 use super::name::disk::Layout;
 use super::name::{BadName, FolderName};
 use super::news::Place;
@@ -113,6 +114,10 @@ pub fn create(home: &LocalHome, name: &FolderName, special: Option<SpecialUse>) 
         // The folder is made in INBOX's.
         home.mailbox(&FolderName::inbox())?.spool.hold(true)?;
     }
+    if layout == Layout::Mbox {
+        // A folder of that name may have been removed by another program.
+        mbox::forget(home.shared(), account, name);
+    }
     let made = account.actor.run(|| match layout {
         Layout::Maildir => make_maildir(home, &path),
         Layout::Mbox => make_mbox(home, &path),
@@ -164,6 +169,9 @@ pub fn delete(home: &LocalHome, name: &FolderName) -> Result<(), Trouble> {
     }
     let path = existing(home, name)?;
     removal::remove(home, &path)?;
+    if home.layout() == Layout::Mbox {
+        mbox::forget(home.shared(), home.account(), name);
+    }
     lists::forget_special(home, name)?;
     home.account().count(home.shared(), name, 0, 0);
     forget(home, name);
@@ -193,7 +201,13 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
     for ((old, new), target) in std::iter::zip(&moves, targets) {
         // What the journal alone knows must be in the files, which keep it under the new name.
         home.mailbox(old)?.settle()?;
+        if layout == Layout::Mbox {
+            mbox::take_along(home.shared(), account, &home.mailbox(old)?.look()?, old, new);
+        }
         move_folder(home, &path(account, layout, old)?, &target)?;
+        if layout == Layout::Mbox {
+            mbox::forget(home.shared(), account, old);
+        }
         let quota = home.shared().quota(account.owner.domain());
         quota.rename_folder(account.owner.user(), &old.display('/').to_string(), &new.display('/').to_string())?;
         Open::forget(home.shared(), &home.index(old));
@@ -261,7 +275,7 @@ fn found(account: &Account, layout: Layout) -> Result<BTreeMap<FolderName, OsStr
     let top = top(account, layout);
     let paths = account.actor.run(|| match layout {
         Layout::Maildir => Dir::open(top)?.names(|name, kind| name.as_bytes().starts_with(b".") && is_folder(kind)),
-        Layout::Mbox => mboxes(top),
+        Layout::Mbox => files(top),
     });
     match paths {
         Ok(paths) => Ok(account.naming(layout).listing(paths)),
@@ -270,12 +284,18 @@ fn found(account: &Account, layout: Layout) -> Result<BTreeMap<FolderName, OsStr
     }
 }
 
+/// Where the mboxes of an account are, and what they are called.
+pub fn mboxes(account: &Account) -> Result<Vec<(FolderName, PathBuf)>, Trouble> {
+    let folders = found(account, Layout::Mbox)?.into_iter().map(|(name, path)| (name, account.home.join(path)));
+    Ok(folders.chain([(FolderName::inbox(), account.spool.clone())]).collect())
+}
+
 fn is_folder(kind: FileType) -> bool {
     matches!(kind, FileType::Directory | FileType::Unknown)
 }
 
 /// The files below `top` that are mboxes, or empty.
-fn mboxes(top: &Path) -> io::Result<Vec<OsString>> {
+fn files(top: &Path) -> io::Result<Vec<OsString>> {
     let mut all = Vec::new();
     let mut levels = vec![(Dir::open(top)?, PathBuf::new())];
     while let Some((dir, path)) = levels.pop() {

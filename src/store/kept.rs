@@ -143,15 +143,15 @@ impl Kept {
     }
 
     /// Removes the files, with nobody writing to them; `false` if `owes` says that they are still needed.
-    pub fn discard(&mut self, disk: &dyn Disk, folder: &Path, owes: impl Fn(&State) -> bool) -> bool {
+    pub fn discard(&mut self, shared: &Shared, folder: &Path, owes: impl Fn(&State) -> bool) -> bool {
         match self {
             Kept::Memory(state) if owes(state) => return false,
             Kept::Files(index) => match index.lock() {
                 Ok(locked) if owes(locked.state()) => return false,
                 // Without the lock they are of no use to anybody.
-                _locked => Index::remove(folder, disk),
+                _locked => Index::remove(folder, &*shared.disk),
             },
-            Kept::Memory(_) | Kept::Nothing => Index::remove(folder, disk),
+            Kept::Memory(_) | Kept::Nothing => Index::remove(folder, &*shared.disk),
         }
         *self = Kept::Nothing;
         true

@@ -33,7 +33,7 @@ pub mod subscriptions;
 pub mod uidlist;
 
 pub use adopt::Way;
-pub use build::{complete, make_parts};
+pub use build::make_parts;
 pub use deliver::Staged;
 pub use examine::examine;
 

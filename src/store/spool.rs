@@ -2,6 +2,7 @@
 
 use super::index::{Entry, Op, State};
 use super::maildir::{self, Maildir, Way};
+use super::mbox;
 use super::news::Place;
 use super::{Changes, Incoming, Reader, Trouble, Uids};
 
@@ -106,6 +107,6 @@ pub enum Scanned {
 pub enum Staged {
     /// In `tmp/`, one for each message.
     Maildir(maildir::Staged),
-    /// An mbox has no such place.
-    Nothing,
+    /// As they will stand in an mbox: there is no place there where nobody would see them.
+    Mbox(mbox::Staged),
 }

@@ -12,7 +12,7 @@ impl Mailbox {
             self.settle()?;
             // Nobody scans or delivers meanwhile; flags that somebody sets in this very moment need another round.
             let _turn = self.hold(false)?;
-            if self.kept().discard(&*self.shared.disk, &self.index, |state| self.spool.is_lazy() && self.owes(state)) {
+            if self.kept().discard(&self.shared, &self.index, |state| self.spool.is_lazy() && self.owes(state)) {
                 return Ok(());
             }
         }

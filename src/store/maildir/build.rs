@@ -74,11 +74,6 @@ pub fn make_parts(disk: &dyn Disk, top: &Dir) -> io::Result<()> {
     if made.contains(&true) { disk.sync_dir(top) } else { Ok(()) }
 }
 
-/// Makes what is missing of the Maildir at `path`, which is there, durably.
-pub fn complete(path: &Path) -> io::Result<()> {
-    make_parts(&crate::store::disk::Machine, &Dir::open(path)?)
-}
-
 /// Undoes [`make_parts`].
 fn remove_parts(disk: &dyn Disk, top: &Dir) -> io::Result<()> {
     [TMP, NEW, CUR].iter().try_for_each(|part| disk.remove_in(top, part.as_ref()))

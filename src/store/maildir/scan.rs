@@ -243,7 +243,9 @@ impl<'a, 'h> Look<'a, 'h> {
             }
         }
         // Expunged, and not yet removed.
-        known.doomed().iter().for_each(|doomed| drop(files.remove(base_of(doomed.name()))));
+        for doomed in known.doomed() {
+            files.remove(base_of(doomed.name()));
+        }
         let mut ops = changed.ops();
         if is_complete && !gone.is_empty() {
             ops.push(Op::Expunge { uids: Span::gather(gone), doomed: false });

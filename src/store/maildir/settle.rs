@@ -21,7 +21,7 @@ impl Hold for Held<'_> {
     fn place(&mut self, state: &State, messages: &[Incoming], staged: Staged) -> Result<Batch, Trouble> {
         match staged {
             Staged::Maildir(staged) => self.deliver(state, messages, staged),
-            Staged::Nothing => Err(self.maildir.trouble("delivering into", io::ErrorKind::InvalidInput.into())),
+            Staged::Mbox(_) => Err(self.maildir.trouble("delivering into", io::ErrorKind::InvalidInput.into())),
         }
     }
 
