@@ -203,12 +203,13 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
     }
     let (account, layout) = (home.account(), home.layout());
     existing(home, from)?;
-    if found(account, layout)?.contains_key(to) {
+    let there = found(account, layout)?;
+    let moves = there.keys().filter(|name| name.starts_with(from));
+    let moves: Vec<(FolderName, FolderName)> =
+        moves.map(|old| old.renamed(from, to).map(|new| (old.clone(), new))).collect::<Result<_, _>>().map_err(Trouble::BadName)?;
+    if there.contains_key(to) || moves.iter().any(|(_, new)| there.contains_key(new) && !new.starts_with(from)) {
         return Err(Trouble::Exists);
     }
-    let moves = found(account, layout)?.into_keys().filter(|name| name.starts_with(from));
-    let moves: Vec<(FolderName, FolderName)> =
-        moves.map(|old| old.renamed(from, to).map(|new| (old, new))).collect::<Result<_, _>>().map_err(Trouble::BadName)?;
     let targets: Vec<PathBuf> = moves.iter().map(|(_, new)| path(account, layout, new)).collect::<Result<_, _>>()?;
     for ((old, new), target) in std::iter::zip(&moves, targets) {
         // What the journal alone knows must be in the files, which keep it under the new name.

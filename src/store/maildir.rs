@@ -132,7 +132,9 @@ impl Spool for Maildir {
     }
 
     fn stage(&self, messages: &[Incoming]) -> Result<AnyStaged, Trouble> {
-        self.prepare(self.is_inbox)?;
+        if !self.prepare(self.is_inbox)? {
+            return Err(Trouble::NoFolder);
+        }
         self.stage_in_tmp(messages).map(AnyStaged::Maildir)
     }
 

@@ -36,7 +36,7 @@ pub(super) mod tally;
 mod update;
 
 pub use append::Staged;
-pub(super) use ledger::{forget, take_along};
+pub(super) use ledger::{FOLDER as LEDGERS, forget, take_along};
 pub(super) use number::halves;
 pub(super) use recognise::is_still_there;
 
@@ -276,8 +276,6 @@ fn uidvalidity(mbox: &Mbox) -> Result<u32, Trouble> {
 }
 
 #[cfg(test)]
-mod crash;
-#[cfg(test)]
-mod model;
+mod appending;
 #[cfg(test)]
 mod tests;

@@ -77,7 +77,7 @@ impl Held<'_> {
             (Some(lists), Some(state)) if agrees(&lists, state) => look.news(state, Some(lists)).map(Scanned::News),
             (Some(lists), _) => look.anew(lists).map(Scanned::Anew),
             // The list was lost: what we know of it goes on.
-            (None, Some(state)) => look.anew(remembered(state)).map(Scanned::Anew),
+            (None, Some(state)) => look.news(state, Some(remembered(state))).map(Scanned::News),
             (None, None) => look.import().map(Scanned::Anew),
         }
     }
@@ -125,16 +125,18 @@ fn remembered(state: &State) -> Lists {
     let mut lists = empty(head.uidvalidity);
     lists.header.guid = Some(u128::from_be_bytes(head.mailbox));
     (lists.next, lists.header.next_uid) = (head.uidnext, head.uidnext);
-    state.messages().for_each(|message| keep_listed(&mut lists, &message));
+    state.messages().for_each(|message| keep_listed(&mut lists, message.uid, message.name(), message.uidl_text()));
+    // Their files are still there, and must not come back.
+    state.doomed().iter().for_each(|doomed| keep_listed(&mut lists, doomed.record.uid, doomed.name(), doomed.uidl_text()));
     lists
 }
 
 /// A line that was lost is written again.
-fn keep_listed(lists: &mut Lists, message: &Entry<'_>) {
-    let base = base_of(message.name());
+fn keep_listed(lists: &mut Lists, uid: u32, name: &[u8], uidl: &[u8]) {
+    let base = base_of(name);
     if !lists.lines.contains_key(base) {
-        let mut line = super::ledger::Line { uid: message.uid, fields: Vec::new() };
-        uidlist::push_field(&mut line.fields, uidlist::UIDL, message.uidl_text());
+        let mut line = super::ledger::Line { uid, fields: Vec::new() };
+        uidlist::push_field(&mut line.fields, uidlist::UIDL, uidl);
         lists.lines.insert(base.into(), line);
         lists.is_due = true;
     }
@@ -258,7 +260,7 @@ impl<'a, 'h> Look<'a, 'h> {
                 None => gone.push(message.uid),
                 Some(mail) => {
                     self.compare(&message, message.name(), mail, &mut changed);
-                    lists.iter_mut().for_each(|lists| keep_listed(lists, &message));
+                    lists.iter_mut().for_each(|lists| keep_listed(lists, message.uid, message.name(), message.uidl_text()));
                 }
             }
         }
