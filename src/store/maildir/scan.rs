@@ -12,7 +12,7 @@ use super::uidlist::{self, Header};
 use super::{CUR, Held, NEW, marks};
 use crate::os::Dir;
 use crate::os::stamp::Stamp;
-use crate::store::index::{Arrival, Entry, Flushed, Keyword, Live, Marks, Op, Record, Seal, Span, State};
+use crate::store::index::{Arrival, Flushed, Keyword, Live, Marks, Op, Record, Seal, Span, State};
 use crate::store::message::Traits;
 use crate::store::spool::{Batch, Scanned};
 use crate::store::{Flags, Trouble, Uidl, identity};
