@@ -355,4 +355,6 @@ pub enum Facts {
     Size,
     /// Also its identity, and what [`Folder::cached`] gives.
     Content,
+    /// Its identity, and whether an equal message came before it: [`Record::is_twin`](index::Record::is_twin).
+    Twins,
 }

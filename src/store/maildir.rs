@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::index::{Entry, Record, State};
 use super::message::Traits;
+use super::name::disk::Layout;
 use super::news::Place;
 use super::spool::{Care, Hold, Spool, Staged as AnyStaged};
 use super::{Account, Incoming, Reader, Shared, Trouble, dotlocked, sync};
@@ -152,6 +153,10 @@ impl Spool for Maildir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.trouble("opening a message of", error)),
         }
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Maildir
     }
 
     fn is_lazy(&self) -> bool {

@@ -10,6 +10,7 @@ use rustix::fs::{Access, CWD, Mode, OFlags, ResolveFlags};
 
 use super::index::{Entry, Op, Record, Seal, State};
 use super::maildir::{Maildir, Way};
+use super::name::disk::Layout;
 use super::news;
 use super::reader::Spooled;
 use super::spool::{Batch, Care, Extent, Hold, Scanned, Spool, Staged as AnyStaged};
@@ -195,6 +196,10 @@ impl Spool for Mbox {
         }
         let path = Arc::new(self.path.clone());
         Ok(Some(Reader::of_file(Spooled { file: Arc::new(file), path, message: **message, stamp: Some(now) })))
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Mbox
     }
 
     fn is_lazy(&self) -> bool {
