@@ -29,6 +29,7 @@ mod ledger;
 mod marks;
 pub mod name;
 mod notes;
+mod odd;
 mod scan;
 mod settle;
 pub mod subscriptions;

@@ -1,5 +1,6 @@
 //! A Maildir that Courier has served: its UIDs, unique ids, flags, keywords and subscriptions stay.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -38,12 +39,14 @@ fn what_courier_knew_of_a_maildir_stays() {
 
         let ours = Ours::open(Path::new(SPOOL), VMAIL, Path::new("/tmp/ours"));
         assert_eq!(shown(&ours), before);
-        assert_eq!(listed_next("INBOX"), ours.status("INBOX").uidnext);
+        assert_eq!(listed_next(), ours.status("INBOX").uidnext);
         let (folders, subscribed) = ours.list();
         assert_eq!(folders, ["INBOX", "Räder", "Räder/Alt"].map(str::to_owned).into());
         assert_eq!(subscribed, ["INBOX", "Räder/Alt"].map(str::to_owned).into());
         let served = served_uidls();
+        // POP3's listing by Courier has an order of its own.
         assert_eq!(without_numbers(&served), without_numbers(&uidls));
+        assert!(popped().iter().all(|(base, id)| listed_uidl(base).is_none_or(|listed| listed == *id)));
 
         // From now on there is a list as Dovecot's, and what we deduced is not needed; nor is what Courier left.
         let inbox = ours.status("INBOX").id;
@@ -89,7 +92,7 @@ fn shown(ours: &Ours) -> [Sight; 3] {
 }
 
 /// The next UID, as Courier noted it.
-fn listed_next(_: &str) -> u32 {
+fn listed_next() -> u32 {
     let list = fs::read_to_string(format!("{SPOOL}/courierimapuiddb")).unwrap();
     list.lines().next().unwrap().rsplit_once(' ').unwrap().1.parse().unwrap()
 }
@@ -127,7 +130,27 @@ fn served_uidls() -> Vec<String> {
     ids.lines().map(str::to_owned).collect()
 }
 
-fn without_numbers(uidls: &[String]) -> Vec<&str> {
+/// What Courier's POP3 server noted: files up to the colon, and their unique ids.
+fn popped() -> Vec<(String, String)> {
+    let sizes = fs::read_to_string(format!("{SPOOL}/courierpop3dsizelist")).unwrap();
+    let line = |line: &str| {
+        let fields: Vec<&str> = line.rsplitn(3, ' ').collect();
+        let (number, rest) = fields[0].split_once(':').unwrap();
+        let uidvalidity = rest.split(':').next().unwrap();
+        (fields[2].split(':').next().unwrap().to_owned(), format!("UID{number}-{uidvalidity}"))
+    };
+    sizes.lines().skip(1).map(line).collect()
+}
+
+/// The unique id of a file in our list, if that has the file.
+fn listed_uidl(base: &str) -> Option<String> {
+    let list = fs::read_to_string(format!("{SPOOL}/dovecot-uidlist")).unwrap();
+    let line = list.lines().find(|line| line.ends_with(&format!(" :{base}")))?;
+    let id = line.split(' ').find_map(|field| field.strip_prefix('P'));
+    Some(id.unwrap_or_default().to_owned())
+}
+
+fn without_numbers(uidls: &[String]) -> BTreeSet<&str> {
     uidls.iter().map(|line| line.split_once(' ').unwrap().1).collect()
 }
 

@@ -64,6 +64,25 @@ fn dovecot_and_we_take_turns_and_nothing_changes_for_a_client() {
 }
 
 #[test]
+fn unique_ids_that_dovecot_saved_stay_in_every_format() {
+    need!(root, "dovecot-core", "dovecot-imapd", "dovecot-pop3d");
+    Machine::run(|machine| {
+        // Those that it does not save, names of files and GUIDs, are its own.
+        for format in ["%08Xu%08Xv", "%v-%u", "%08Xv%08Xu"] {
+            let dovecot = Dovecot::install(machine, &format!("pop3_save_uidl = yes\npop3_uidl_format = {format}\n"));
+            let mut imap = dovecot.imap();
+            (1..=5).for_each(|nth| _ = imap.append("INBOX", &format!("INBOX {nth}"), ""));
+            imap.logout();
+            let uidls = dovecot.uidls();
+            assert_eq!(uidls.len(), 5);
+            assert_eq!(served_uidls(), uidls, "{format}");
+            dovecot.has_no_complaints();
+            machine.sh("rm -r /etc/vmail /var/spool/vmail /var/lib/vmail; ip address flush dev lo scope global");
+        }
+    });
+}
+
+#[test]
 fn dovecot_and_we_append_flag_and_expunge_at_once() {
     need!(root, "dovecot-core", "dovecot-imapd", "dovecot-pop3d");
     Machine::run(|machine| {

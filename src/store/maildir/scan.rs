@@ -199,19 +199,18 @@ impl<'a, 'h> Look<'a, 'h> {
             let listing = files::list(&dirs[0])?;
             Ok((dirs, listing))
         })?;
-        let mails = std::mem::take(&mut listing.names).into_iter().map(|name| Mail { name, fresh: true });
-        let mails = mails.filter(|mail| uidlist::is_listable(mail.base())).collect();
+        let names = held.listable(&dirs[0], std::mem::take(&mut listing.names));
+        let mails = names.into_iter().map(|name| Mail { name, fresh: true }).collect();
         // Nobody looks at `cur`: its seal stays.
         let listings = [listing, Listing::default()];
         Ok(Look { held, listings, mails, dirs, letters: Letters::default(), further: HashMap::new(), imports: false })
     }
 
     fn gather(&mut self) -> Vec<Mail> {
-        let [new, current] = &mut self.listings;
-        let names = std::mem::take(&mut current.names).into_iter().map(|name| Mail { name, fresh: false });
-        let mut mails: Vec<Mail> = names.filter(|mail| uidlist::is_listable(mail.base())).collect();
-        let fresh = std::mem::take(&mut new.names).into_iter().map(|name| Mail { name, fresh: true });
-        let fresh: Vec<Mail> = fresh.filter(|mail| uidlist::is_listable(mail.base())).collect();
+        let [new, current] = self.listings.each_mut().map(|listing| std::mem::take(&mut listing.names));
+        let mails =
+            |dir, names, fresh| -> Vec<Mail> { self.held.listable(dir, names).into_iter().map(|name| Mail { name, fresh }).collect() };
+        let (mut mails, fresh) = (mails(&self.dirs[1], current, false), mails(&self.dirs[0], new, true));
         if !fresh.is_empty() {
             let there: HashSet<&[u8]> = mails.iter().map(Mail::base).collect();
             let missing: Vec<bool> = fresh.iter().map(|mail| !there.contains(mail.base())).collect();

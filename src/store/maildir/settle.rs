@@ -192,10 +192,16 @@ impl Held<'_> {
         changed.map(|(dir, _)| dir).try_for_each(|dir| self.act("syncing a folder of", || self.maildir.shared.disk.sync_dir(dir)))
     }
 
-    /// Writes the list of UIDs anew, without the messages that are gone.
+    /// Writes the lists of UIDs and of keywords anew, without the messages that are gone.
     fn shorten(&self, state: &State) -> Result<Notes, Trouble> {
         let Some(mut lists) = self.lists()? else { return Ok(Notes::of(state)) };
         lists.lines.retain(|_, line| state.message(line.uid).is_some());
+        let mut further = self.further_keywords()?;
+        let before = further.len();
+        further.retain(|base, _| lists.lines.contains_key(base));
+        if further.len() < before {
+            self.write_further(&further)?;
+        }
         lists.header.next_uid = lists.next.max(state.head().uidnext);
         let list = self.write_list(&lists.header, &super::scan::ordered(&lists))?;
         Ok(Notes { list, lines: lists.lines.len() as u64 })
