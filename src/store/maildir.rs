@@ -27,6 +27,7 @@ mod ledger;
 mod marks;
 pub mod name;
 mod notes;
+mod restore;
 mod scan;
 mod settle;
 pub mod subscriptions;
@@ -36,6 +37,7 @@ pub use adopt::Way;
 pub use build::make_parts;
 pub use deliver::Staged;
 pub use examine::examine;
+pub use restore::Restoring;
 
 /// One Maildir: INBOX or a folder of a Maildir++.
 pub struct Maildir {

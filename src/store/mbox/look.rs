@@ -209,7 +209,9 @@ pub fn begins(file: &File, message: &Record) -> io::Result<bool> {
     let mut line = vec![0; usize::from(message.from_len)];
     match file.read_exact_at(&mut line, message.place) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        read => read.map(|()| line.is_empty() || (line.starts_with(b"From ") && memchr::memchr(b'\n', &line).is_none_or(|at| at + 1 == line.len()))),
+        read => read.map(|()| {
+            line.is_empty() || (line.starts_with(b"From ") && memchr::memchr(b'\n', &line).is_none_or(|at| at + 1 == line.len()))
+        }),
     }
 }
 

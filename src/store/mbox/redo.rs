@@ -14,13 +14,13 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::Mbox;
 use super::journal::{Journal, Kind, Plan, Writer};
 use super::locks::Locked;
-use super::Mbox;
 use crate::config::Fsync;
 use crate::os::stamp::Stamp;
-use crate::store::disk::Disk;
 use crate::store::Trouble;
+use crate::store::disk::Disk;
 
 /// A length changes by this much, or not at all.
 pub const PLAIN: u64 = 64;
