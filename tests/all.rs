@@ -13,4 +13,5 @@ mod restart;
 mod rfc;
 mod samples;
 mod stls;
+mod tools;
 mod transcripts;
