@@ -21,6 +21,7 @@ mod bench;
 mod busy;
 mod change;
 mod claim;
+mod convert;
 pub mod disk;
 mod dotlocked;
 mod draft;
@@ -55,6 +56,7 @@ pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
 pub use change::{Applied, Changes, FlagChange, How};
 pub use claim::Claim;
+pub use convert::Converted;
 pub use draft::{Draft, Incoming, Letter};
 pub use examine::{Mend, Oddity};
 pub use index::{Entry, State};
@@ -232,6 +234,22 @@ impl Store {
     /// As for [`Home::open`].
     pub fn rebuild(&self, account: &Account, name: &FolderName) -> Result<(), Trouble> {
         self.local(account).mailbox(name)?.rebuild().map(drop)
+    }
+
+    /// Makes the mail of `account` an mbox or a Maildir, with all folders, UIDs, flags, keywords, dates and subscriptions; what POP3
+    /// calls messages in form `uidl` stays, too. `told` hears of each message how many are done, and of how many. The caller has the
+    /// account's [`Claim`]; deliveries wait. Blocks.
+    ///
+    /// # Errors
+    /// The mail is then what it was.
+    pub fn convert(
+        &self,
+        account: &Account,
+        to: config::Spool,
+        uidl: config::Uidl,
+        told: &mut dyn FnMut(u64, u64),
+    ) -> Result<Converted, Trouble> {
+        convert::convert(&self.local(account), to, uidl, told)
     }
 
     fn local(&self, account: &Account) -> LocalHome {

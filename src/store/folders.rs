@@ -19,7 +19,7 @@ use super::{Account, Listed, MailboxId, Trouble, Uids};
 use crate::config::SpecialUse;
 use crate::os::Dir;
 
-mod lists;
+pub mod lists;
 mod removal;
 
 pub use lists::subscribe;
@@ -164,7 +164,8 @@ fn make_maildir(home: &LocalHome, path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-fn make_mbox(home: &LocalHome, path: &Path) -> io::Result<bool> {
+/// Makes an mbox at `path`, somewhere below `top`; `false` when there is one.
+pub fn make_mbox(home: &LocalHome, path: &Path) -> io::Result<bool> {
     let (disk, (above, name)) = (&*home.shared().disk, split(path)?);
     let dir = make_levels(home, above)?;
     match disk.create_in(&dir, name) {
@@ -284,7 +285,7 @@ fn forget(home: &LocalHome, name: &FolderName) {
 }
 
 /// The folders that are there, INBOX aside, and where.
-fn found(account: &Account, layout: Layout) -> Result<BTreeMap<FolderName, OsString>, Trouble> {
+pub fn found(account: &Account, layout: Layout) -> Result<BTreeMap<FolderName, OsString>, Trouble> {
     let top = top(account, layout);
     let paths = account.actor.run(|| match layout {
         Layout::Maildir => Dir::open(top)?.names(|name, kind| name.as_bytes().starts_with(b".") && is_folder(kind)),

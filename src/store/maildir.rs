@@ -30,6 +30,7 @@ mod marks;
 pub mod name;
 mod notes;
 mod odd;
+mod restore;
 mod scan;
 mod settle;
 pub mod subscriptions;
@@ -39,6 +40,7 @@ pub use adopt::Way;
 pub use build::make_parts;
 pub use deliver::Staged;
 pub use examine::examine;
+pub use restore::Restoring;
 
 /// One Maildir: INBOX or a folder of a Maildir++.
 pub struct Maildir {

@@ -31,6 +31,7 @@ mod notes;
 mod number;
 mod recognise;
 mod redo;
+mod restore;
 pub mod scan;
 mod summary;
 pub(super) mod tally;
@@ -40,6 +41,7 @@ pub use append::Staged;
 pub(super) use ledger::{FOLDER as LEDGERS, forget, take_along};
 pub(super) use number::halves;
 pub(super) use recognise::is_still_there;
+pub use restore::Restoring;
 
 /// One mbox: INBOX, or a folder of an account that has its mail so.
 pub struct Mbox {
