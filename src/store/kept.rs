@@ -107,6 +107,11 @@ impl Kept {
                     *self = Kept::Nothing;
                     return Ok(Written::Nowhere);
                 }
+                Outcome::Unlockable(error) => {
+                    let state = index.state().clone();
+                    let ops = deed(&state)?.ops;
+                    Unwritten { error, state, ops }
+                }
                 Outcome::Unwritten(unwritten) => unwritten,
             },
         };
@@ -135,6 +140,8 @@ impl Kept {
 enum Outcome {
     Done,
     NoIndex,
+    /// It is there, and can be read at most.
+    Unlockable(io::Error),
     Unwritten(Unwritten),
 }
 
@@ -149,7 +156,8 @@ fn write(index: &mut Index, folder: &Path, deed: &mut dyn FnMut(&State) -> Resul
     let mut locked = match index.lock() {
         Ok(locked) => locked,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Trouble::Busy(folder.into())),
-        Err(_) => return Ok(Outcome::NoIndex),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => return Ok(Outcome::NoIndex),
+        Err(error) => return Ok(Outcome::Unlockable(error)),
     };
     let Batch { mut ops, cache } = deed(locked.state())?;
     // What can't be cached is computed again when it is asked for.
