@@ -123,6 +123,15 @@ fn remembered(state: &State) -> Lists {
     lists
 }
 
+/// Adds what a list lacks of a state that it agrees with: its end was lost in a power cut, perhaps with the messages there, whose UIDs
+/// must not be given again.
+fn complete(lists: &mut Lists, known: &State) {
+    let missing: Vec<_> = remembered(known).lines.into_iter().filter(|(base, _)| !lists.lines.contains_key(base)).collect();
+    lists.is_due |= !missing.is_empty() || lists.next < known.head().uidnext;
+    lists.lines.extend(missing);
+    lists.next = lists.next.max(known.head().uidnext);
+}
+
 fn base_of(text: &[u8]) -> &[u8] {
     FileName::parse(std::os::unix::ffi::OsStrExt::from_bytes(text)).base()
 }
@@ -204,7 +213,13 @@ impl<'a, 'h> Look<'a, 'h> {
             ops.push(Op::Expunge { uids: Span::gather(gone), doomed: false });
         }
         let has_list = lists.is_some();
-        let mut lists = lists.unwrap_or_else(|| known_lists(known));
+        let mut lists = match lists {
+            Some(mut lists) => {
+                complete(&mut lists, known);
+                lists
+            }
+            None => known_lists(known),
+        };
         let (arrivals, lines) = self.arrivals(files.into_values().collect(), &mut lists)?;
         let mut notes = Notes { list: lists.stamp, lines: lists.lines.len() as u64 };
         if !has_list {
