@@ -133,6 +133,11 @@ impl Kept {
                     *self = Kept::Nothing;
                     return Ok(Written::Nowhere);
                 }
+                Outcome::Unlockable(error) => {
+                    let state = index.state().clone();
+                    let ops = deed(&state)?.ops;
+                    Unwritten { error, state, ops }
+                }
                 Outcome::Unwritten(unwritten) => unwritten,
             },
         };
@@ -180,6 +185,8 @@ fn is_of(index: &Index, layout: Layout) -> bool {
 enum Outcome {
     Done,
     NoIndex,
+    /// It is there, and can be read at most.
+    Unlockable(io::Error),
     Unwritten(Unwritten),
 }
 
@@ -194,7 +201,8 @@ fn write(index: &mut Index, folder: &Path, deed: &mut dyn FnMut(&State) -> Resul
     let mut locked = match index.lock() {
         Ok(locked) => locked,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Trouble::Busy(folder.into())),
-        Err(_) => return Ok(Outcome::NoIndex),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => return Ok(Outcome::NoIndex),
+        Err(error) => return Ok(Outcome::Unlockable(error)),
     };
     let Batch { mut ops, cache } = deed(locked.state())?;
     // What can't be cached is computed again when it is asked for.

@@ -184,6 +184,9 @@ fn place(record: &Record, text: &[u8]) -> (&'static str, OsString) {
     (folder, name)
 }
 
+#[cfg(test)]
+mod crash;
+
 const CUR: &str = "cur";
 const NEW: &str = "new";
 const TMP: &str = "tmp";

@@ -281,6 +281,8 @@ impl<'a, 'h> Look<'a, 'h> {
         let has_list = lists.is_some();
         let mut lists = lists.unwrap_or_else(|| known_lists(known));
         let least = known.head().uidnext;
+        // The list's end was lost in a power cut, perhaps with the messages there: their UIDs must not be given again.
+        lists.is_due |= lists.next < least;
         lists.next = lists.next.max(least);
         let (arrivals, lines) = self.arrivals(strangers, &mut lists, least)?;
         let mut notes = Notes { list: lists.stamp, lines: lists.lines.len() as u64 };
