@@ -21,6 +21,7 @@ mod bench;
 mod busy;
 mod change;
 mod claim;
+mod convert;
 pub mod disk;
 mod dotlocked;
 mod draft;
@@ -55,6 +56,7 @@ pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
 pub use change::{Applied, Changes, FlagChange, How};
 pub use claim::Claim;
+pub use convert::Converted;
 pub use draft::{Draft, Incoming, Letter};
 pub use examine::{Mend, Oddity};
 pub use index::{Entry, State};
@@ -234,6 +236,22 @@ impl Store {
         self.local(account).mailbox(name)?.rebuild().map(drop)
     }
 
+    /// Makes the mail of `account` an mbox or a Maildir, with all folders, UIDs, flags, keywords, dates and subscriptions; what POP3
+    /// calls messages in form `uidl` stays, too. `told` hears of each message how many are done, and of how many. The caller has the
+    /// account's [`Claim`]; deliveries wait. Blocks.
+    ///
+    /// # Errors
+    /// The mail is then what it was.
+    pub fn convert(
+        &self,
+        account: &Account,
+        to: config::Spool,
+        uidl: config::Uidl,
+        told: &mut dyn FnMut(u64, u64),
+    ) -> Result<Converted, Trouble> {
+        convert::convert(&self.local(account), to, uidl, told)
+    }
+
     fn local(&self, account: &Account) -> LocalHome {
         LocalHome::new(Arc::clone(&self.0), self.1.clone(), account.clone())
     }
@@ -355,4 +373,6 @@ pub enum Facts {
     Size,
     /// Also its identity, and what [`Folder::cached`] gives.
     Content,
+    /// Its identity, and whether an equal message came before it: [`Record::is_twin`](index::Record::is_twin).
+    Twins,
 }

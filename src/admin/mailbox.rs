@@ -10,6 +10,7 @@ use crate::config::SpecialUse;
 use crate::store::{Account, AnyHome, FolderName, Home, Listed, Namespace, Oddity, Status};
 use crate::vdomain::VirtualDomain;
 
+mod convert;
 mod export;
 mod import;
 mod letter;

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::vmail::Form;
 use crate::address::{Domain, Owner};
 use crate::admin::{self, Admin, Import, Line, Mailboxes, Mailroom, QuotaChange, QuotaLine, Source, Target};
-use crate::config::{Root, SpecialUse};
+use crate::config::{Root, SpecialUse, Spool};
 use crate::store::Mend;
 
 #[derive(Debug, Subcommand)]
@@ -89,6 +89,14 @@ pub(super) enum MailboxCommand {
         /// Only this folder (default: all, each in a file or folder of its own below TARGET)
         #[arg(long)]
         folder: Option<String>,
+    },
+    /// Make all mail of a user a Maildir, or an mbox with its folders; UIDs, flags and POP3 ids stay. Deliveries wait meanwhile
+    Convert {
+        /// What it is to be
+        #[arg(value_enum)]
+        to: Kind,
+        /// user@domain
+        user: Owner,
     },
     /// Append mail from files: an mbox, a Maildir with its folders, or a tree of .eml and .mbox files
     Import {
@@ -194,6 +202,23 @@ impl From<Format> for admin::Format {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Kind {
+    /// One file for INBOX; folders are files in the home
+    Mbox,
+    /// A folder with a file for each message
+    Maildir,
+}
+
+impl From<Kind> for Spool {
+    fn from(kind: Kind) -> Spool {
+        match kind {
+            Kind::Mbox => Spool::Mbox,
+            Kind::Maildir => Spool::Maildir,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Special {
     Drafts,
     Sent,
@@ -248,6 +273,15 @@ pub(super) fn mailbox(root: &Root, command: MailboxCommand) -> anyhow::Result<Ex
             let done = mailboxes.export(only.as_ref(), &target, &mut |done, total| progress.told(done, total))?;
             drop(progress);
             println!("{done} messages");
+        }
+        MailboxCommand::Convert { to, user } => {
+            let mut progress = Progress::new("convert");
+            let done = room.account(&user)?.convert(to.into(), &mut |done, total| progress.told(done, total))?;
+            drop(progress);
+            match done {
+                Some(messages) => println!("{messages} messages"),
+                None => println!("nothing to do"),
+            }
         }
         MailboxCommand::Import { user, sources, format, folder, skip, over_quota } => {
             let mailboxes = room.account(&user)?;

@@ -60,7 +60,7 @@ impl LocalHome {
                 Layout::Mbox => Box::new(Mbox::new(shared, account, path, name.clone())),
             }
         };
-        let mailbox = Open::mailbox(&self.shared, &self.account, name, self.index(name), make);
+        let mailbox = Open::mailbox(&self.shared, &self.account, name, self.index(name), layout, make);
         self.recent.used(&mailbox);
         Ok(mailbox)
     }

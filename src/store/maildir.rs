@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::index::{Entry, Record, State};
 use super::message::Traits;
+use super::name::disk::Layout;
 use super::news::Place;
 use super::spool::{Care, Hold, Spool, Staged as AnyStaged};
 use super::{Account, Incoming, Reader, Shared, Trouble, dotlocked, sync};
@@ -29,6 +30,7 @@ mod marks;
 pub mod name;
 mod notes;
 mod odd;
+mod restore;
 mod scan;
 mod settle;
 pub mod subscriptions;
@@ -38,6 +40,7 @@ pub use adopt::Way;
 pub use build::make_parts;
 pub use deliver::Staged;
 pub use examine::examine;
+pub use restore::Restoring;
 
 /// One Maildir: INBOX or a folder of a Maildir++.
 pub struct Maildir {
@@ -155,6 +158,10 @@ impl Spool for Maildir {
         }
     }
 
+    fn layout(&self) -> Layout {
+        Layout::Maildir
+    }
+
     fn is_lazy(&self) -> bool {
         true
     }
@@ -176,6 +183,9 @@ fn place(record: &Record, text: &[u8]) -> (&'static str, OsString) {
     let name = if whole { name.to_owned() } else { OsString::from_vec([text, marks::info(record.letters).as_bytes()].concat()) };
     (folder, name)
 }
+
+#[cfg(test)]
+mod crash;
 
 const CUR: &str = "cur";
 const NEW: &str = "new";

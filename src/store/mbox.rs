@@ -10,6 +10,7 @@ use rustix::fs::{Access, CWD, Mode, OFlags, ResolveFlags};
 
 use super::index::{Entry, Op, Record, Seal, State};
 use super::maildir::{Maildir, Way};
+use super::name::disk::Layout;
 use super::news;
 use super::reader::Spooled;
 use super::spool::{Batch, Care, Extent, Hold, Scanned, Spool, Staged as AnyStaged};
@@ -30,6 +31,7 @@ mod notes;
 mod number;
 mod recognise;
 mod redo;
+mod restore;
 pub mod scan;
 mod summary;
 pub(super) mod tally;
@@ -39,6 +41,7 @@ pub use append::Staged;
 pub(super) use ledger::{FOLDER as LEDGERS, forget, take_along};
 pub(super) use number::halves;
 pub(super) use recognise::is_still_there;
+pub use restore::Restoring;
 
 /// One mbox: INBOX, or a folder of an account that has its mail so.
 pub struct Mbox {
@@ -195,6 +198,10 @@ impl Spool for Mbox {
         }
         let path = Arc::new(self.path.clone());
         Ok(Some(Reader::of_file(Spooled { file: Arc::new(file), path, message: **message, stamp: Some(now) })))
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Mbox
     }
 
     fn is_lazy(&self) -> bool {

@@ -164,6 +164,6 @@ impl Line {
     }
 }
 
-const LETTERS: &str = "dovecot-keywords";
+pub const LETTERS: &str = "dovecot-keywords";
 const LARGEST_LETTERS: usize = 1 << 20;
-const FURTHER: &str = "vmail-keywords";
+pub const FURTHER: &str = "vmail-keywords";

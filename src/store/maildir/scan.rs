@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
+use std::io;
 
 use super::files::{self, Listing};
 use super::keywords::Letters;
@@ -58,10 +59,10 @@ struct Look<'a, 'h> {
 
 impl Held<'_> {
     pub(super) fn look_at_files(&mut self, known: Option<&State>) -> Result<Scanned, Trouble> {
-        let listed = match self.top.stat(super::UIDLIST) {
-            Ok(stat) => Stamp::from(&stat),
-            Err(_) => Stamp::default(),
-        };
+        let listed = self.act("looking at the list of UIDs of", || match self.top.stat(super::UIDLIST) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
+            stat => stat.map(|stat| Stamp::from(&stat)),
+        })?;
         let unchanged = known.filter(|state| listed != Stamp::default() && Notes::of(state).list == listed);
         if let Some(state) = unchanged
             && let Some(batch) = self.look_at_new(state)?
@@ -280,6 +281,8 @@ impl<'a, 'h> Look<'a, 'h> {
         let has_list = lists.is_some();
         let mut lists = lists.unwrap_or_else(|| known_lists(known));
         let least = known.head().uidnext;
+        // The list's end was lost in a power cut, perhaps with the messages there: their UIDs must not be given again.
+        lists.is_due |= lists.next < least;
         lists.next = lists.next.max(least);
         let (arrivals, lines) = self.arrivals(strangers, &mut lists, least)?;
         let mut notes = Notes { list: lists.stamp, lines: lists.lines.len() as u64 };
@@ -348,7 +351,11 @@ impl<'a, 'h> Look<'a, 'h> {
     /// `None` when the file is gone, or no regular one.
     fn arrival(&self, uid: u32, mail: &Mail, lists: &Lists) -> Result<Option<Arrival>, Trouble> {
         let dir = &self.dirs[usize::from(!mail.fresh)];
-        let Ok(stat) = dir.stat(&mail.name) else { return Ok(None) };
+        let looked = self.held.act("looking at a message of", || match dir.stat(&mail.name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            stat => stat.map(Some),
+        });
+        let Some(stat) = looked? else { return Ok(None) };
         if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
             return Ok(None);
         }

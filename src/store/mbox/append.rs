@@ -24,11 +24,15 @@ pub struct Staged(Vec<Letter>);
 
 /// Prepares messages; most are as they must be.
 pub fn stage(mbox: &Mbox, messages: &[Incoming]) -> Result<Staged, Trouble> {
-    let ready = |message: &Incoming| match is_ready(&message.letter).map_err(Trouble::io("reading", &mbox.path))? {
-        true => Ok(message.letter.clone()),
-        false => made_ready(&message.letter, mbox),
-    };
-    messages.iter().map(ready).collect::<Result<_, _>>().map(Staged)
+    messages.iter().map(|message| ready(&message.letter, mbox)).collect::<Result<_, _>>().map(Staged)
+}
+
+/// The letter as it may stand in an mbox.
+pub fn ready(letter: &Letter, mbox: &Mbox) -> Result<Letter, Trouble> {
+    match is_ready(letter).map_err(Trouble::io("reading", &mbox.path))? {
+        true => Ok(letter.clone()),
+        false => made_ready(letter, mbox),
+    }
 }
 
 fn is_ready(letter: &Letter) -> io::Result<bool> {
@@ -126,18 +130,20 @@ enum Recording {
 }
 
 /// What is going to be at the end of the file.
-struct Tail<'a> {
+pub struct Tail<'a> {
     /// What the file lacks for a From_ line to follow.
-    prefix: &'static [u8],
-    parts: Vec<Part<'a>>,
+    pub prefix: &'static [u8],
+    pub parts: Vec<Part<'a>>,
 }
 
-struct Part<'a> {
-    from: String,
+/// A message as it stands in the file.
+pub struct Part<'a> {
+    pub from: String,
     /// Stand at the end of the header.
-    notes: Vec<u8>,
-    letter: &'a Letter,
-    header: u64,
+    pub notes: Vec<u8>,
+    pub letter: &'a Letter,
+    /// Octets of the header, without the blank line.
+    pub header: u64,
 }
 
 impl Part<'_> {
