@@ -16,6 +16,8 @@ use settler::Settler;
 
 mod account;
 mod any;
+#[cfg(test)]
+mod bench;
 mod busy;
 mod change;
 mod claim;

@@ -32,14 +32,26 @@ pub fn path(account: &Account, layout: Layout, name: &FolderName) -> Result<Path
     if name.is_inbox() {
         return Ok(account.spool.clone());
     }
-    match account.naming(layout).path(name) {
-        Ok(path) => Ok(top(account, layout).join(path)),
-        // It may be one that another program made.
-        Err(bad) => match found(account, layout)?.remove(name) {
-            Some(path) => Ok(top(account, layout).join(path)),
-            None => Err(Trouble::BadName(bad)),
-        },
+    let (top, path) = (top(account, layout), account.naming(layout).path(name));
+    if let Ok(path) = &path
+        && (is_plain(name) || is_there(account, &top.join(path)))
+    {
+        return Ok(top.join(path));
     }
+    // It may be one that another program made, as `.Räder` where we would write `.R&AOQ-der`.
+    match found(account, layout)?.remove(name) {
+        Some(other) => Ok(top.join(other)),
+        None => path.map(|path| top.join(path)).map_err(Trouble::BadName),
+    }
+}
+
+/// A name that has no other form on disk.
+fn is_plain(name: &FolderName) -> bool {
+    name.parts().all(|part| part.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'&'))
+}
+
+fn is_there(account: &Account, path: &Path) -> bool {
+    account.actor.run(|| Ok(path.symlink_metadata()?)).is_ok()
 }
 
 /// What the index of a folder is called: injective, and never the name of one of the index's files.
@@ -192,12 +204,13 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
     }
     let (account, layout) = (home.account(), home.layout());
     existing(home, from)?;
-    if found(account, layout)?.contains_key(to) {
+    let there = found(account, layout)?;
+    let moves = there.keys().filter(|name| name.starts_with(from));
+    let moves: Vec<(FolderName, FolderName)> =
+        moves.map(|old| old.renamed(from, to).map(|new| (old.clone(), new))).collect::<Result<_, _>>().map_err(Trouble::BadName)?;
+    if there.contains_key(to) || moves.iter().any(|(_, new)| there.contains_key(new) && !new.starts_with(from)) {
         return Err(Trouble::Exists);
     }
-    let moves = found(account, layout)?.into_keys().filter(|name| name.starts_with(from));
-    let moves: Vec<(FolderName, FolderName)> =
-        moves.map(|old| old.renamed(from, to).map(|new| (old, new))).collect::<Result<_, _>>().map_err(Trouble::BadName)?;
     let targets: Vec<PathBuf> = moves.iter().map(|(_, new)| path(account, layout, new)).collect::<Result<_, _>>()?;
     for ((old, new), target) in std::iter::zip(&moves, targets) {
         // What the journal alone knows must be in the files, which keep it under the new name.

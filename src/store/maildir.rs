@@ -22,6 +22,7 @@ pub mod courier;
 mod deliver;
 mod examine;
 mod files;
+mod import;
 pub mod keywords;
 mod ledger;
 mod marks;
@@ -132,7 +133,9 @@ impl Spool for Maildir {
     }
 
     fn stage(&self, messages: &[Incoming]) -> Result<AnyStaged, Trouble> {
-        self.prepare(self.is_inbox)?;
+        if !self.prepare(self.is_inbox)? {
+            return Err(Trouble::NoFolder);
+        }
         self.stage_in_tmp(messages).map(AnyStaged::Maildir)
     }
 

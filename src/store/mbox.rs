@@ -37,7 +37,7 @@ pub(super) mod tally;
 mod update;
 
 pub use append::Staged;
-pub(super) use ledger::{forget, take_along};
+pub(super) use ledger::{FOLDER as LEDGERS, forget, take_along};
 pub(super) use number::halves;
 pub(super) use recognise::is_still_there;
 pub use restore::Restoring;
@@ -278,8 +278,6 @@ fn uidvalidity(mbox: &Mbox) -> Result<u32, Trouble> {
 }
 
 #[cfg(test)]
-mod crash;
-#[cfg(test)]
-mod model;
+mod appending;
 #[cfg(test)]
 mod tests;

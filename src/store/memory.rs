@@ -178,7 +178,10 @@ impl Home for MemoryHome {
         }
         let mut mail = self.0.mail();
         mail.special.remove(name);
-        mail.folders.remove(name).map(drop).ok_or(Trouble::NoFolder)
+        mail.folders.remove(name).ok_or(Trouble::NoFolder)?;
+        drop(mail);
+        self.0.tell(name);
+        Ok(())
     }
 
     async fn rename(&self, from: &FolderName, to: &FolderName) -> Result<(), Trouble> {
@@ -192,14 +195,28 @@ impl Home for MemoryHome {
             let (uids, outgoing) = inbox.outgoing(&Uids::all());
             inbox.apply(&Changes { expunge: uids.into_iter().collect(), ..Changes::default() })?;
             mail.folder(to)?.append(&outgoing)?;
+            drop(mail);
+            self.0.tell(from);
+            self.0.tell(to);
             return Ok(());
         }
         if to.starts_with(from) {
             return Err(Trouble::BadName(super::name::BadName::Reserved));
         }
         mail.folder(from)?;
-        let all = std::mem::take(&mut mail.folders);
-        mail.folders = all.into_iter().map(|(name, folder)| (name.renamed(from, to).unwrap_or(name), folder)).collect();
+        let renamed = |name: &FolderName| name.renamed(from, to).map_err(Trouble::BadName);
+        for name in mail.folders.keys().filter(|name| name.starts_with(from)) {
+            let new = renamed(name)?;
+            if mail.folders.contains_key(&new) && !new.starts_with(from) {
+                return Err(Trouble::Exists);
+            }
+        }
+        let (all, special) = (std::mem::take(&mut mail.folders), std::mem::take(&mut mail.special));
+        mail.folders = all.into_iter().map(|(name, folder)| Ok((renamed(&name)?, folder))).collect::<Result<_, Trouble>>()?;
+        mail.special = special.into_iter().map(|(name, special)| Ok((renamed(&name)?, special))).collect::<Result<_, Trouble>>()?;
+        drop(mail);
+        self.0.tell(from);
+        self.0.tell(to);
         Ok(())
     }
 
@@ -256,7 +273,7 @@ impl MemoryFolder {
 
     fn deed<T>(&mut self, deed: impl FnOnce(&mut Stored) -> Result<T, Trouble>) -> Result<T, Trouble> {
         let mut mail = self.home.0.mail();
-        let folder = mail.folder(&self.name)?;
+        let folder = mail.folder(&self.name).map_err(|_| Trouble::Gone("memory".into()))?;
         let outcome = deed(folder);
         self.state = folder.state.clone();
         drop(mail);

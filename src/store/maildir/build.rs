@@ -52,6 +52,9 @@ impl Maildir {
 
     /// INBOX without a Maildir: empty, and what it was called stays.
     pub(super) fn no_mail_yet(&self, known: Option<&State>) -> Result<State, Trouble> {
+        if let Some(known) = known.filter(|known| known.is_empty()) {
+            return Ok(known.clone());
+        }
         let (uidvalidity, uidnext, id) = match known.map(State::head) {
             Some(head) => (head.uidvalidity, head.uidnext, head.mailbox),
             None => (identity::uidvalidity(&self.shared, &self.account)?, 1, identity::mailbox()),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::keywords::{self, Letters};
+use super::keywords::Letters;
 use super::name::{FileName, Form, Marks};
 use super::notes::Notes;
 use super::{CUR, Held, Maildir, NEW, Way, marks};
@@ -51,7 +51,7 @@ impl Hold for Held<'_> {
         let mut flushed = Vec::new();
         let mut touched = [false; 2];
         for message in &dirty {
-            flushed.push(self.rename(message, &settling, &mut touched)?);
+            flushed.extend(self.rename(message, &settling, &mut touched)?);
         }
         let buried = self.bury(state, &settling, &mut touched)?;
         self.make_last(touched, &settling)?;
@@ -101,12 +101,7 @@ impl Held<'_> {
             }
         }
         if further != before {
-            let mut text = Vec::new();
-            for (base, words) in &further {
-                // More than a line can have are kept by the index alone.
-                let _ = keywords::write(&mut text, base, words.iter().map(String::as_str));
-            }
-            self.write_further(&text)?;
+            self.write_further(&further)?;
             settling.further = Some(further);
         }
         if letters != settling.letters {
@@ -116,8 +111,9 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// Gives the file of `message` the name that its flags want.
-    fn rename(&self, message: &Entry<'_>, settling: &Settling, touched: &mut [bool; 2]) -> Result<Flushed, Trouble> {
+    /// Gives the file of `message` the name that its flags want. `None`: another program was faster. The next scan sees what it did, and
+    /// then the file gets ours, too.
+    fn rename(&self, message: &Entry<'_>, settling: &Settling, touched: &mut [bool; 2]) -> Result<Option<Flushed>, Trouble> {
         let (_, name) = super::place(message, message.name());
         let parsed = FileName::parse(&name);
         let keywords = message.keywords().filter_map(|word| settling.letters.letter(word)).fold(0, |bits, letter| bits | 1 << letter);
@@ -135,8 +131,7 @@ impl Held<'_> {
             });
             match renamed {
                 Ok(()) => (touched[from], touched[to]) = (true, true),
-                // Another program was faster: the next scan sees what it did.
-                Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(trouble) => return Err(trouble),
             }
         }
@@ -144,7 +139,7 @@ impl Held<'_> {
         let verbatim = made.form() != Form::Canonical;
         let text = if verbatim { target.as_encoded_bytes() } else { made.base() };
         let name = (text != message.name()).then(|| text.into());
-        Ok(Flushed { uid: message.uid, modseq: message.modseq, letters: marks::bits(now), fresh: false, verbatim, name })
+        Ok(Some(Flushed { uid: message.uid, modseq: message.modseq, letters: marks::bits(now), fresh: false, verbatim, name }))
     }
 
     /// Removes the files of expunged messages.

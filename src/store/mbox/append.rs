@@ -17,7 +17,7 @@ use crate::os::stamp::{self, Stamp};
 use crate::store::index::{Arrival, Front, Keyword, Live, Op, Record, Seal, State};
 use crate::store::message::Traits;
 use crate::store::spool::Batch;
-use crate::store::{Draft, Incoming, Letter, Trouble, Uidl};
+use crate::store::{Draft, Flags, Incoming, Letter, Trouble, Uidl};
 
 /// Messages as they will be written: with a header that ends, a line end at the end, and nothing in them that an mbox must not have.
 pub struct Staged(Vec<Letter>);
@@ -297,16 +297,10 @@ fn compose<'a>(
     let is_recorded = !matches!(recording, Recording::Not);
     let base = matches!((recording, nth), (Recording::First, 0)).then(|| (head.uidvalidity, head.uidnext + count as u32 - 1, Vec::new()));
     let from = from::line(message.sender.as_deref(), received);
-    let is_short = from.len() as u64 + letter.len() < redo::PLAIN;
-    let notes = Notes {
-        uid: is_recorded.then_some(uid),
-        flags: message.flags,
-        keywords: keywords.clone(),
-        base,
-        pad: if is_short { redo::PLAIN } else { 0 },
-    };
-    let is_noted = is_recorded || is_short || message.flags != crate::store::Flags::NONE || !keywords.is_empty();
-    let notes = if is_noted { Head::plain().lines(&notes) } else { Vec::new() };
+    let is_noted = is_recorded || message.flags != Flags::NONE || !keywords.is_empty();
+    let pad = if !is_noted && from.len() as u64 + letter.len() < redo::PLAIN { redo::PLAIN } else { 0 };
+    let notes = Notes { uid: is_recorded.then_some(uid), flags: message.flags, keywords: keywords.clone(), base, pad };
+    let notes = if is_noted || pad > 0 { Head::plain().lines(&notes) } else { Vec::new() };
     let part = Part { from, notes, letter, header: measured.header.unwrap_or(0) };
     let mut record = Record {
         uid,
@@ -325,7 +319,9 @@ fn compose<'a>(
     record.set_traits(Traits::SIZED, true);
     record.set_traits(Traits::PRINTED, true);
     record.set_traits(Traits::RECORDED, is_recorded);
-    let live = Live::new(record, b"", message.uidl.as_deref().unwrap_or_default().as_bytes());
+    // As it can be noted; POP3 knows none with blanks.
+    let uidl = message.uidl.as_deref().unwrap_or_default().replace(char::is_whitespace, "-");
+    let live = Live::new(record, b"", uidl.as_bytes());
     (part, Arrival { live, keywords })
 }
 

@@ -59,7 +59,7 @@ impl Ledger {
 
     /// Notes a unique id of a message.
     pub fn note_uidl(&mut self, uid: u32, id: Uidl, explicit: &[u8]) {
-        self.uidls.insert(uid, (id, String::from_utf8_lossy(explicit).replace(char::is_whitespace, "-")));
+        self.uidls.insert(uid, (id, String::from_utf8_lossy(explicit).into_owned()));
     }
 
     /// The same with the UIDs.
@@ -170,7 +170,7 @@ impl Ledger {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 home => home?,
             };
-            if home.make(FOLDER)? {
+            if disk.make_in(&home, FOLDER.as_ref())? {
                 disk.sync_dir(&home)?;
             }
             let (dir, name) = (home.beneath(FOLDER)?, file_name(name));
@@ -272,7 +272,7 @@ fn uids(value: &str, next: u32) -> Option<(Vec<RangeInclusive<u32>>, u64)> {
 }
 
 /// In the home: mailboxes are not looked for in what is hidden.
-const FOLDER: &str = ".vmail";
+pub const FOLDER: &str = ".vmail";
 const LARGEST: u64 = 16 << 20;
 const MOST: u64 = 100_000_000;
 /// Whatever a user writes there, there must be UIDs left.
