@@ -21,7 +21,7 @@ impl Mailboxes<'_> {
             claim => claim.with_context(|| format!("{owner}: can't be kept from logging in"))?,
         };
         let uidl = self.domain.record.uidl;
-        let mut convert = |told: Told<'_>| {
+        let convert = |told: Told<'_>| {
             let mut each = |done, total| told(done, Some(total));
             self.room.act(|| store.convert(&self.account, to, uidl, &mut each))?.with_context(|| self.whose())
         };
