@@ -285,4 +285,6 @@ fn uidvalidity(mbox: &Mbox) -> Result<u32, Trouble> {
 #[cfg(test)]
 mod appending;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod tests;
