@@ -7,6 +7,7 @@ use play::Play;
 use step::steps;
 
 mod foreign;
+mod killed;
 mod kind;
 mod model;
 mod play;
