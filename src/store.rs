@@ -331,7 +331,7 @@ pub trait Folder: Send {
     /// Takes in what has happened since. What is new follows from [`State::changed_since`] and [`State::vanished_since`].
     fn refresh(&mut self) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Waits until [`Folder::refresh`] is worth while.
+    /// Waits until [`Folder::refresh`] is worth while. The first call returns at once: from then on nothing is missed.
     fn changed(&mut self) -> impl Future<Output = ()> + Send;
 
     /// Makes sure that `facts` of `uids` are in [`Folder::state`]; those of messages that came through us are from the start.

@@ -6,9 +6,12 @@ use kind::Kind;
 use play::Play;
 use step::steps;
 
+mod faults;
 mod foreign;
+mod killed;
 mod kind;
 mod model;
+mod news;
 mod play;
 mod step;
 

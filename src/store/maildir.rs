@@ -84,6 +84,17 @@ impl Maildir {
         Dir::open(&self.path)
     }
 
+    /// The folder `name` of a Maildir that is open; somebody may have removed it since it was made.
+    fn part(&self, top: &Dir, name: &str) -> io::Result<Dir> {
+        match top.beneath(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_parts(&*self.shared.disk, top)?;
+                top.beneath(name)
+            }
+            part => part,
+        }
+    }
+
     /// The stamps of `new`, `cur` and the list of UIDs; none for what is not there.
     fn stamps(&self) -> Result<[Stamp; 3], Trouble> {
         self.act("looking at", || {

@@ -294,8 +294,11 @@ impl Folder for MemoryFolder {
     }
 
     async fn changed(&mut self) {
-        let news = || self.home.0.news.mailbox(&self.home.0.owner, &self.name.display('/').to_string(), Vec::new());
-        self.watcher.get_or_insert_with(news).changed().await;
+        match &mut self.watcher {
+            Some(watcher) => watcher.changed().await,
+            // What has happened before is no news to the watcher, but may be to the caller.
+            None => self.watcher = Some(self.home.0.news.mailbox(&self.home.0.owner, &self.name.display('/').to_string(), Vec::new())),
+        }
     }
 
     async fn learn(&mut self, _: &Uids, facts: Facts) -> Result<(), Trouble> {

@@ -14,6 +14,9 @@ pub enum Kind {
     Maildir,
 }
 
+/// All of them.
+pub const KINDS: [Kind; 2] = [Kind::Memory, Kind::Maildir];
+
 impl Kind {
     /// Whether there are files, which other programs change and whose index may be lost.
     pub fn is_on_disk(self) -> bool {

@@ -1,7 +1,6 @@
 //! Steps are taken by the homes and by the model, and what both have is compared.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use vmail::store::{AnyFolder, AnyHome, Changes, Facts, FlagChange, Flags, Folder, FolderName, Home, How, Incoming, Reader, Trouble, Uids};
 
@@ -350,6 +349,3 @@ impl Mail {
         self.is_changed |= before != (self.flags, self.words.clone());
     }
 }
-
-/// How long news may take.
-pub const SOON: Duration = Duration::from_secs(1);

@@ -45,7 +45,7 @@ impl Held<'_> {
             let top = from.top()?;
             Ok([top.beneath(NEW)?, top.beneath(CUR)?])
         })?;
-        let here = self.act("opening", || Ok([self.top.beneath(NEW)?, self.top.beneath(CUR)?]))?;
+        let here = self.act("opening", || Ok([self.maildir.part(&self.top, NEW)?, self.maildir.part(&self.top, CUR)?]))?;
         let mut passage = Passage { held: self, letters: self.letters()?, source, here, way, passed: Vec::new() };
         let mut next = state.head().uidnext;
         let (mut arrivals, mut lines, mut pairs) = (Vec::new(), Vec::new(), Vec::new());

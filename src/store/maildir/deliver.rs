@@ -37,7 +37,7 @@ impl Maildir {
     /// Writes a file for each message, and syncs it.
     pub(super) fn stage_in_tmp(&self, messages: &[Incoming]) -> Result<Staged, Trouble> {
         self.act("writing into", || {
-            let tmp = self.top()?.beneath(TMP)?;
+            let tmp = self.part(&self.top()?, TMP)?;
             let (names, dates, disk) = (Vec::new(), Vec::new(), Arc::clone(&self.shared.disk));
             let mut staged = Staged { tmp, names, dates, placed: 0, disk, actor: self.account.actor };
             messages.iter().try_for_each(|message| staged.write(message, !self.is_unsafe()))?;
@@ -84,7 +84,7 @@ impl Held<'_> {
     pub(super) fn deliver(&mut self, state: &State, messages: &[Incoming], mut staged: Staged) -> Result<Batch, Trouble> {
         let letters = self.letters_for(messages)?;
         let mut delivery = Delivery { state, letters, next: state.head().uidnext, arrivals: Vec::new(), lines: Vec::new() };
-        let folders = self.act("opening", || Ok((self.top.beneath(NEW)?, self.top.beneath(CUR)?)))?;
+        let folders = self.act("opening", || Ok((self.maildir.part(&self.top, NEW)?, self.maildir.part(&self.top, CUR)?)))?;
         for (at, message) in messages.iter().enumerate() {
             let (folder, name) = delivery.add(message, staged.dates[at])?;
             let into = if folder == NEW { &folders.0 } else { &folders.1 };

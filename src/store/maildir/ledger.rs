@@ -68,6 +68,12 @@ impl Held<'_> {
         })
     }
 
+    /// As [`Held::append_lines`], and they survive a power cut.
+    pub fn append_durably(&self, lines: &[u8]) -> Result<Stamp, Trouble> {
+        let stamp = self.append_lines(lines)?;
+        self.sync_list().map(|()| stamp)
+    }
+
     /// The lines that were appended survive a power cut.
     pub fn sync_list(&self) -> Result<(), Trouble> {
         match self.maildir.is_unsafe() {

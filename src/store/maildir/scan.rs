@@ -1,5 +1,6 @@
 //! Finding out what is in a Maildir, and what has become of what was there.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
@@ -132,6 +133,23 @@ fn remembered(state: &State) -> Lists {
     lists
 }
 
+/// One file of each base: of those that a program has left under two names, the same in each scan.
+fn single(mails: &[Mail]) -> Vec<&Mail> {
+    let mut known: HashMap<&[u8], usize> = HashMap::with_capacity(mails.len());
+    let mut all: Vec<&Mail> = Vec::with_capacity(mails.len());
+    for mail in mails {
+        match known.entry(mail.base()) {
+            Entry::Vacant(free) => {
+                free.insert(all.len());
+                all.push(mail);
+            }
+            Entry::Occupied(taken) if all[*taken.get()].name < mail.name => all[*taken.get()] = mail,
+            Entry::Occupied(_) => {}
+        }
+    }
+    all
+}
+
 /// A line that was lost is written again.
 fn keep_listed(lists: &mut Lists, uid: u32, name: &[u8], uidl: &[u8]) {
     let base = base_of(name);
@@ -159,7 +177,7 @@ fn agrees(lists: &Lists, state: &State) -> bool {
 impl<'a, 'h> Look<'a, 'h> {
     fn new(held: &'a Held<'h>) -> Result<Look<'a, 'h>, Trouble> {
         let (dirs, listings) = held.act("listing", || {
-            let dirs = [held.top.beneath(NEW)?, held.top.beneath(CUR)?];
+            let dirs = [held.maildir.part(&held.top, NEW)?, held.maildir.part(&held.top, CUR)?];
             // A message moves from `new` to `cur`: read in this order it is not missed, but perhaps seen twice.
             let listings = [files::list(&dirs[0])?, files::list(&dirs[1])?];
             Ok((dirs, listings))
@@ -232,15 +250,13 @@ impl<'a, 'h> Look<'a, 'h> {
     fn anew(mut self, mut lists: Lists) -> Result<State, Trouble> {
         let mails = std::mem::take(&mut self.mails);
         let next = lists.next;
-        let (arrivals, lines) = self.arrivals(mails.iter().collect(), &mut lists, 1)?;
+        let (arrivals, lines) = self.arrivals(single(&mails), &mut lists, 1)?;
         let list = match lists.is_due {
-            true => self.held.write_list(&Header { next_uid: lists.next, ..lists.header.clone() }, &all_lines(&arrivals, &lists))?,
-            false if lines.is_empty() => lists.stamp,
-            false => {
-                let stamp = self.held.append_lines(&lines)?;
-                self.held.sync_list()?;
-                stamp
+            true => {
+                self.noted(|held| held.write_list(&Header { next_uid: lists.next, ..lists.header.clone() }, &all_lines(&arrivals, &lists)))?
             }
+            false if lines.is_empty() => lists.stamp,
+            false => self.noted(|held| held.append_durably(&lines))?,
         };
         debug_assert!(next <= lists.next);
         let notes = Notes { list, lines: lists.lines.len() as u64 };
@@ -254,7 +270,7 @@ impl<'a, 'h> Look<'a, 'h> {
     fn news(mut self, known: &State, mut lists: Option<Lists>) -> Result<Batch, Trouble> {
         let mails = std::mem::take(&mut self.mails);
         let is_complete = self.is_complete();
-        let mut files: HashMap<&[u8], &Mail> = mails.iter().map(|mail| (mail.base(), mail)).collect();
+        let mut files: HashMap<&[u8], &Mail> = single(&mails).into_iter().map(|mail| (mail.base(), mail)).collect();
         let (mut gone, mut changed) = (Vec::new(), Changed::default());
         for message in known.messages() {
             match files.remove(base_of(message.name())) {
@@ -290,10 +306,10 @@ impl<'a, 'h> Look<'a, 'h> {
             notes = Notes { lines: Notes::of(known).lines + arrivals.len() as u64, ..Notes::of(known) };
         }
         if has_list && lists.is_due {
-            notes.list = self.held.write_list(&Header { next_uid: lists.next, ..lists.header.clone() }, &ordered(&lists))?;
+            let header = Header { next_uid: lists.next, ..lists.header.clone() };
+            notes.list = self.noted(|held| held.write_list(&header, &ordered(&lists)))?;
         } else if !lines.is_empty() {
-            notes.list = self.held.append_lines(&lines)?;
-            self.held.sync_list()?;
+            notes.list = self.noted(|held| held.append_durably(&lines))?;
         }
         if !arrivals.is_empty() {
             ops.push(Op::Append(arrivals));
@@ -304,6 +320,23 @@ impl<'a, 'h> Look<'a, 'h> {
         let current = (self.listings[1].stamp != Stamp::default()).then_some(current);
         ops.push(Op::Spool { stamps: [Some(new), current], front: None, notes: Some(notes.octets()) });
         Ok(ops.into())
+    }
+
+    /// The stamp of the list once `write` has written it. Where nothing can be written the mailbox can be read all the same: whoever looks
+    /// next gives the same UIDs, and tries again.
+    fn noted(&self, write: impl FnOnce(&Held<'h>) -> Result<Stamp, Trouble>) -> Result<Stamp, Trouble> {
+        let error = match write(self.held) {
+            Err(Trouble::Full(_)) => io::ErrorKind::StorageFull.into(),
+            Err(Trouble::Io { source, .. })
+                if matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
+            {
+                source
+            }
+            outcome => return outcome,
+        };
+        let maildir = self.held.maildir;
+        maildir.shared.warn_once(&maildir.path.join(super::UIDLIST), &error, "UIDs can't be noted");
+        Ok(Stamp::default())
     }
 
     fn seals(&self) -> [Seal; 2] {

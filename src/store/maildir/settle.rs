@@ -83,7 +83,7 @@ struct Settling {
 
 impl Held<'_> {
     fn folder(&self, name: &str) -> Result<Dir, Trouble> {
-        self.act("opening", || self.top.beneath(name))
+        self.act("opening", || self.maildir.part(&self.top, name))
     }
 
     /// Letters for keywords that have none, and a list for those that get none, both before a file name needs them.
@@ -131,7 +131,13 @@ impl Held<'_> {
             });
             match renamed {
                 Ok(()) => (touched[from], touched[to]) = (true, true),
+                // Another program was faster: the next scan sees what it did.
                 Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+                // No room in the name: the index alone has the flags of such a message.
+                Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidFilename => {
+                    let (letters, verbatim) = (marks::bits(old), message.has(Traits::VERBATIM));
+                    return Ok(Some(Flushed { uid: message.uid, modseq: message.modseq, letters, fresh: from == 0, verbatim, name: None }));
+                }
                 Err(trouble) => return Err(trouble),
             }
         }
