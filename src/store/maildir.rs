@@ -62,7 +62,7 @@ struct Held<'a> {
 }
 
 impl Maildir {
-    pub fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
         Maildir { shared, account, path, is_inbox, news: sync::Shared::default(), current: sync::Shared::default() }
     }
 

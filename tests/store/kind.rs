@@ -63,10 +63,6 @@ impl Place {
         self.folder.path().join("spool/joe")
     }
 
-    pub fn root(&self) -> &Path {
-        self.folder.path()
-    }
-
     fn account(&self, format: Spool) -> Account {
         Account::plain("joe@va.test".parse().unwrap(), Actor::Service, self.spool(), self.folder.path().join("home"), format)
     }

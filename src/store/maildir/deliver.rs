@@ -145,7 +145,9 @@ impl Held<'_> {
         }
         let mut letters = self.letters()?;
         let before = letters.clone();
-        messages.iter().flat_map(|message| &message.keywords).for_each(|word| drop(letters.assign(word)));
+        for word in messages.iter().flat_map(|message| &message.keywords) {
+            letters.assign(word);
+        }
         if letters != before {
             self.write_letters(&letters)?;
         }

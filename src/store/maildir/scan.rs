@@ -440,9 +440,12 @@ impl<'a, 'h> Look<'a, 'h> {
 }
 
 /// What other programs changed, with equal changes together.
+/// Flags that go and that come, and so keywords.
+type Kind = (u8, u8, Vec<Keyword>, Vec<Keyword>);
+
 #[derive(Default)]
 struct Changed {
-    marks: BTreeMap<(u8, u8, Vec<Keyword>, Vec<Keyword>), Vec<u32>>,
+    marks: BTreeMap<Kind, Vec<u32>>,
     flushed: Vec<Flushed>,
 }
 

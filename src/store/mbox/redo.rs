@@ -207,7 +207,7 @@ fn complete(disk: &dyn Disk, path: &Path, journal: &Journal, spool: &File) -> io
         Progress::Torn { foreign } => {
             let size = Stamp::of(spool)?.size;
             let lack = journal.plan.new_size - foreign;
-            let pad = if lack < PLAIN { PLAIN - lack } else { 0 };
+            let pad = PLAIN.saturating_sub(lack);
             let plan = Plan { kind: Kind::Update, old_size: size, new_size: size + lack + pad, ..journal.plan };
             store(disk, path, spool, &plan, |writer| {
                 journal.copy(writer)?;
