@@ -1,6 +1,6 @@
 //! The kinds of homes, and a place with one of them for two writers and a reader.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 use vmail::config::{Fsync, Spool};
