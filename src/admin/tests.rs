@@ -220,12 +220,6 @@ fn an_interrupted_update_is_finished_before_anything_moves() {
     let tree = Tree::new(Owned::Vmail);
     tree.record("spool = \"mbox\"\n");
     tree.add("joe@va.test").unwrap();
-    // Journals belong to mboxes.
-    fs::remove_dir_all(tree.at("var/spool/vmail/va.test/joe")).unwrap();
-    fs::write(tree.at("var/spool/vmail/va.test/joe"), "").unwrap();
-    if let Some((uid, gid)) = tree.admin().service() {
-        chown(tree.at("var/spool/vmail/va.test/joe"), Some(uid), Some(gid)).unwrap();
-    }
     // One that is not whole was never acted upon: to finish it is to take it away.
     let pending = || {
         fs::create_dir_all(tree.at("var/lib/vmail/redo/va.test")).unwrap();
