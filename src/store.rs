@@ -21,9 +21,11 @@ mod bench;
 mod busy;
 mod change;
 mod claim;
+mod convert;
 pub mod disk;
 mod dotlocked;
 mod draft;
+mod examine;
 mod folders;
 mod identity;
 pub mod index;
@@ -54,7 +56,9 @@ pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
 pub use change::{Applied, Changes, FlagChange, How};
 pub use claim::Claim;
+pub use convert::Converted;
 pub use draft::{Draft, Incoming, Letter};
+pub use examine::{Mend, Oddity};
 pub use index::{Entry, State};
 pub use listing::{Appended, Copied, Listed, MailboxId, Status};
 pub use local::{LocalFolder, LocalHome};
@@ -214,6 +218,43 @@ impl Store {
     pub fn finish(&self, account: &Account) -> Result<(), Trouble> {
         mbox::finish(&self.0, account)
     }
+
+    /// Looks at folder `name` of `account` more closely than a session does: its index, its files, which should belong to `uid`, and
+    /// its figure in the quota. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Home::open`].
+    pub fn examine(&self, account: &Account, name: &FolderName, uid: u32) -> Result<Vec<Oddity>, Trouble> {
+        examine::examine(&self.local(account), name, uid)
+    }
+
+    /// Drops the index of folder `name` and makes it anew; who uses it goes on with the new one. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Home::open`].
+    pub fn rebuild(&self, account: &Account, name: &FolderName) -> Result<(), Trouble> {
+        self.local(account).mailbox(name)?.rebuild().map(drop)
+    }
+
+    /// Makes the mail of `account` an mbox or a Maildir, with all folders, UIDs, flags, keywords, dates and subscriptions; what POP3
+    /// calls messages in form `uidl` stays, too. `told` hears of each message how many are done, and of how many. The caller has the
+    /// account's [`Claim`]; deliveries wait. Blocks.
+    ///
+    /// # Errors
+    /// The mail is then what it was.
+    pub fn convert(
+        &self,
+        account: &Account,
+        to: config::Spool,
+        uidl: config::Uidl,
+        told: &mut dyn FnMut(u64, u64),
+    ) -> Result<Converted, Trouble> {
+        convert::convert(&self.local(account), to, uidl, told)
+    }
+
+    fn local(&self, account: &Account) -> LocalHome {
+        LocalHome::new(Arc::clone(&self.0), self.1.clone(), account.clone())
+    }
 }
 
 /// One account's mail.
@@ -290,7 +331,7 @@ pub trait Folder: Send {
     /// Takes in what has happened since. What is new follows from [`State::changed_since`] and [`State::vanished_since`].
     fn refresh(&mut self) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Waits until [`Folder::refresh`] is worth while.
+    /// Waits until [`Folder::refresh`] is worth while. The first call returns at once: from then on nothing is missed.
     fn changed(&mut self) -> impl Future<Output = ()> + Send;
 
     /// Makes sure that `facts` of `uids` are in [`Folder::state`]; those of messages that came through us are from the start.
@@ -332,4 +373,6 @@ pub enum Facts {
     Size,
     /// Also its identity, and what [`Folder::cached`] gives.
     Content,
+    /// Its identity, and whether an equal message came before it: [`Record::is_twin`](index::Record::is_twin).
+    Twins,
 }

@@ -13,4 +13,6 @@ mod restart;
 mod rfc;
 mod samples;
 mod stls;
+mod store;
+mod tools;
 mod transcripts;

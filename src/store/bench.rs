@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::disk::{Disk, Machine};
 use super::{
-    Account, AnyFolder, AnyHome, Appended, Changes, FlagChange, Flags, Folder, FolderName, Home, How, Incoming, Letter, Places, Reader, Store,
-    Trouble, Uids,
+    Account, AnyFolder, AnyHome, Appended, Changes, FlagChange, Flags, Folder, FolderName, Home, How, Incoming, Letter, Places, Reader,
+    Store, Trouble, Uids,
 };
 use crate::config::{Fsync, Spool};
 use crate::os::Actor;

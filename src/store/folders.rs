@@ -19,7 +19,7 @@ use super::{Account, Listed, MailboxId, Trouble, Uids};
 use crate::config::SpecialUse;
 use crate::os::Dir;
 
-mod lists;
+pub mod lists;
 mod removal;
 
 pub use lists::subscribe;
@@ -32,14 +32,26 @@ pub fn path(account: &Account, layout: Layout, name: &FolderName) -> Result<Path
     if name.is_inbox() {
         return Ok(account.spool.clone());
     }
-    match account.naming(layout).path(name) {
-        Ok(path) => Ok(top(account, layout).join(path)),
-        // It may be one that another program made.
-        Err(bad) => match found(account, layout)?.remove(name) {
-            Some(path) => Ok(top(account, layout).join(path)),
-            None => Err(Trouble::BadName(bad)),
-        },
+    let (top, path) = (top(account, layout), account.naming(layout).path(name));
+    if let Ok(path) = &path
+        && (is_plain(name) || is_there(account, &top.join(path)))
+    {
+        return Ok(top.join(path));
     }
+    // It may be one that another program made, as `.Räder` where we would write `.R&AOQ-der`.
+    match found(account, layout)?.remove(name) {
+        Some(other) => Ok(top.join(other)),
+        None => path.map(|path| top.join(path)).map_err(Trouble::BadName),
+    }
+}
+
+/// A name that has no other form on disk.
+fn is_plain(name: &FolderName) -> bool {
+    name.parts().all(|part| part.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'&'))
+}
+
+fn is_there(account: &Account, path: &Path) -> bool {
+    account.actor.run(|| path.symlink_metadata()).is_ok()
 }
 
 /// What the index of a folder is called: injective, and never the name of one of the index's files.
@@ -152,7 +164,8 @@ fn make_maildir(home: &LocalHome, path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-fn make_mbox(home: &LocalHome, path: &Path) -> io::Result<bool> {
+/// Makes an mbox at `path`, somewhere below `top`; `false` when there is one.
+pub fn make_mbox(home: &LocalHome, path: &Path) -> io::Result<bool> {
     let (disk, (above, name)) = (&*home.shared().disk, split(path)?);
     let dir = make_levels(home, above)?;
     match disk.create_in(&dir, name) {
@@ -168,12 +181,11 @@ pub fn delete(home: &LocalHome, name: &FolderName) -> Result<(), Trouble> {
         return Err(Trouble::BadName(BadName::Reserved));
     }
     let path = existing(home, name)?;
-    removal::remove(home, &path)?;
+    uncounted(home, name, || removal::remove(home, &path))?;
     if home.layout() == Layout::Mbox {
         mbox::forget(home.shared(), home.account(), name);
     }
     lists::forget_special(home, name)?;
-    home.account().count(home.shared(), name, 0, 0);
     forget(home, name);
     home.changed();
     Ok(())
@@ -191,12 +203,13 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
     }
     let (account, layout) = (home.account(), home.layout());
     existing(home, from)?;
-    if found(account, layout)?.contains_key(to) {
+    let there = found(account, layout)?;
+    let moves = there.keys().filter(|name| name.starts_with(from));
+    let moves: Vec<(FolderName, FolderName)> =
+        moves.map(|old| old.renamed(from, to).map(|new| (old.clone(), new))).collect::<Result<_, _>>().map_err(Trouble::BadName)?;
+    if there.contains_key(to) || moves.iter().any(|(_, new)| there.contains_key(new) && !new.starts_with(from)) {
         return Err(Trouble::Exists);
     }
-    let moves = found(account, layout)?.into_keys().filter(|name| name.starts_with(from));
-    let moves: Vec<(FolderName, FolderName)> =
-        moves.map(|old| old.renamed(from, to).map(|new| (old, new))).collect::<Result<_, _>>().map_err(Trouble::BadName)?;
     let targets: Vec<PathBuf> = moves.iter().map(|(_, new)| path(account, layout, new)).collect::<Result<_, _>>()?;
     for ((old, new), target) in std::iter::zip(&moves, targets) {
         // What the journal alone knows must be in the files, which keep it under the new name.
@@ -204,12 +217,13 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
         if layout == Layout::Mbox {
             mbox::take_along(home.shared(), account, &home.mailbox(old)?.look()?, old, new);
         }
-        move_folder(home, &path(account, layout, old)?, &target)?;
+        let (quota, user) = (home.shared().quota(account.owner.domain()), account.owner.user());
+        let there = quota.folder_usage(user, &old.display('/').to_string())?;
+        uncounted(home, old, || move_folder(home, &path(account, layout, old)?, &target))?;
+        account.count(home.shared(), new, there.octets, there.messages);
         if layout == Layout::Mbox {
             mbox::forget(home.shared(), account, old);
         }
-        let quota = home.shared().quota(account.owner.domain());
-        quota.rename_folder(account.owner.user(), &old.display('/').to_string(), &new.display('/').to_string())?;
         Open::forget(home.shared(), &home.index(old));
         // Going without an index only costs time.
         let _ = home.shared().disk.rename(&home.index(old), &home.index(new));
@@ -217,6 +231,19 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
     lists::rename_special(home, from, to)?;
     home.changed();
     Ok(())
+}
+
+/// Does `deed`, after which there is no folder `name`. A crash may leave one that does not count until it changes, but none that counts
+/// for ever because nobody can change it any more.
+fn uncounted(home: &LocalHome, name: &FolderName, deed: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble> {
+    let account = home.account();
+    let there = home.shared().quota(account.owner.domain()).folder_usage(account.owner.user(), &name.display('/').to_string())?;
+    account.count(home.shared(), name, 0, 0);
+    deed().inspect_err(|_| {
+        if existing(home, name).is_ok() {
+            account.count(home.shared(), name, there.octets, there.messages);
+        }
+    })
 }
 
 fn move_folder(home: &LocalHome, from: &Path, to: &Path) -> Result<(), Trouble> {
@@ -256,7 +283,7 @@ fn make_levels(home: &LocalHome, path: &Path) -> io::Result<Dir> {
 /// Where an existing folder is.
 fn existing(home: &LocalHome, name: &FolderName) -> Result<PathBuf, Trouble> {
     let path = path(home.account(), home.layout(), name)?;
-    match home.account().actor.run(|| Ok(path.symlink_metadata()?)) {
+    match home.account().actor.run(|| path.symlink_metadata()) {
         Ok(_) => Ok(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Trouble::NoFolder),
         Err(error) => Err(Trouble::io("looking at", &path)(error)),
@@ -271,7 +298,7 @@ fn forget(home: &LocalHome, name: &FolderName) {
 }
 
 /// The folders that are there, INBOX aside, and where.
-fn found(account: &Account, layout: Layout) -> Result<BTreeMap<FolderName, OsString>, Trouble> {
+pub fn found(account: &Account, layout: Layout) -> Result<BTreeMap<FolderName, OsString>, Trouble> {
     let top = top(account, layout);
     let paths = account.actor.run(|| match layout {
         Layout::Maildir => Dir::open(top)?.names(|name, kind| name.as_bytes().starts_with(b".") && is_folder(kind)),

@@ -72,4 +72,5 @@ fn note(shared: &Shared, dir: &Dir, last: Option<u32>, next: u32) -> io::Result<
     shared.disk.sync_dir(dir)
 }
 
-const NAME: &str = "dovecot-uidvalidity";
+/// Where the last UIDVALIDITY is noted.
+pub const NAME: &str = "dovecot-uidvalidity";

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::disk::Disk;
 use super::index::{Durable, Found, Index, Learnt, Op, Record, State};
-use super::spool::Batch;
+use super::name::disk::Layout;
+use super::spool::{self, Batch};
 use super::{Shared, Trouble};
 
 /// The state of one mailbox in this process.
@@ -30,13 +31,14 @@ pub enum Written {
 }
 
 impl Kept {
-    /// Opens the index in `folder`, if nothing is known yet.
-    pub fn open(&mut self, shared: &Shared, folder: &Path) {
+    /// Opens the index in `folder`, if nothing is known yet. That of a spool of another kind is of no use.
+    pub fn open(&mut self, shared: &Shared, folder: &Path, layout: Layout) {
         if !matches!(self, Kept::Nothing) {
             return;
         }
         match Index::open(folder, &shared.disk) {
-            Ok(Found::Index(index)) => *self = Kept::Files(index),
+            Ok(Found::Index(index)) if is_of(&index, layout) => *self = Kept::Files(index),
+            Ok(Found::Index(_)) => Index::remove(folder, &*shared.disk),
             Ok(Found::Nothing) => {}
             Ok(Found::Useless(why)) => {
                 tracing::warn!(path = %folder.display(), why, "the index is of no use and is made anew");
@@ -46,9 +48,9 @@ impl Kept {
     }
 
     /// As [`Kept::open`], if that needs no waiting.
-    pub fn open_at_once(&mut self, disk: &Arc<dyn Disk>, folder: &Path) {
+    pub fn open_at_once(&mut self, disk: &Arc<dyn Disk>, folder: &Path, layout: Layout) {
         if matches!(self, Kept::Nothing)
-            && let Some(index) = Index::open_cached(folder, disk)
+            && let Some(index) = Index::open_cached(folder, disk).filter(|index| is_of(index, layout))
         {
             *self = Kept::Files(index);
         }
@@ -60,14 +62,6 @@ impl Kept {
             Kept::Nothing => None,
             Kept::Files(index) => Some(index.state()),
             Kept::Memory(state) => Some(state),
-        }
-    }
-
-    /// What is cached of a message, if the files have it.
-    pub fn cached(&self, message: &Record) -> Option<Vec<u8>> {
-        match self {
-            Kept::Files(index) => index.cached(message),
-            Kept::Nothing | Kept::Memory(_) => None,
         }
     }
 
@@ -131,6 +125,11 @@ impl Kept {
                     *self = Kept::Nothing;
                     return Ok(Written::Nowhere);
                 }
+                Outcome::Unlockable(error) => {
+                    let state = index.state().clone();
+                    let ops = deed(&state)?.ops;
+                    Unwritten { error, state, ops }
+                }
                 Outcome::Unwritten(unwritten) => unwritten,
             },
         };
@@ -140,6 +139,21 @@ impl Kept {
         let state = unwritten.state.after(unwritten.ops).map_err(Trouble::io("updating", folder))?;
         *self = Kept::Memory(state);
         Ok(Written::Memory)
+    }
+
+    /// Removes the files, with nobody writing to them; `false` if `owes` says that they are still needed.
+    pub fn discard(&mut self, shared: &Shared, folder: &Path, owes: impl Fn(&State) -> bool) -> bool {
+        match self {
+            Kept::Memory(state) if owes(state) => return false,
+            Kept::Files(index) => match index.lock() {
+                Ok(locked) if owes(locked.state()) => return false,
+                // Without the lock they are of no use to anybody.
+                _locked => Index::remove(folder, &*shared.disk),
+            },
+            Kept::Memory(_) | Kept::Nothing => Index::remove(folder, &*shared.disk),
+        }
+        *self = Kept::Nothing;
+        true
     }
 
     /// Puts `state` in place of all that was known.
@@ -156,9 +170,15 @@ impl Kept {
     }
 }
 
+fn is_of(index: &Index, layout: Layout) -> bool {
+    index.state().head().notes.last() == Some(&spool::mark(layout))
+}
+
 enum Outcome {
     Done,
     NoIndex,
+    /// It is there, and can be read at most.
+    Unlockable(io::Error),
     Unwritten(Unwritten),
 }
 
@@ -173,7 +193,8 @@ fn write(index: &mut Index, folder: &Path, deed: &mut dyn FnMut(&State) -> Resul
     let mut locked = match index.lock() {
         Ok(locked) => locked,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Trouble::Busy(folder.into())),
-        Err(_) => return Ok(Outcome::NoIndex),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => return Ok(Outcome::NoIndex),
+        Err(error) => return Ok(Outcome::Unlockable(error)),
     };
     let Batch { mut ops, cache } = deed(locked.state())?;
     // What can't be cached is computed again when it is asked for.

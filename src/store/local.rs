@@ -37,6 +37,8 @@ impl LocalHome {
     pub(super) fn layout(&self) -> Layout {
         match (self.account.spool.symlink_metadata(), self.account.format) {
             (Ok(there), _) if there.is_dir() => Layout::Maildir,
+            // Nobody follows a link: who opens it will say so.
+            (Ok(there), config::Spool::Maildir) if there.is_symlink() => Layout::Maildir,
             (Err(_), config::Spool::Maildir) => Layout::Maildir,
             _ => Layout::Mbox,
         }
@@ -60,7 +62,7 @@ impl LocalHome {
                 Layout::Mbox => Box::new(Mbox::new(shared, account, path, name.clone())),
             }
         };
-        let mailbox = Open::mailbox(&self.shared, &self.account, name, self.index(name), make);
+        let mailbox = Open::mailbox(&self.shared, &self.account, name, self.index(name), layout, make);
         self.recent.used(&mailbox);
         Ok(mailbox)
     }
@@ -194,8 +196,11 @@ impl Folder for LocalFolder {
     }
 
     async fn changed(&mut self) {
-        let watcher = self.watcher.get_or_insert_with(|| self.mailbox.watch());
-        watcher.changed().await;
+        match &mut self.watcher {
+            Some(watcher) => watcher.changed().await,
+            // What has happened before is no news to the watcher, but may be to the caller.
+            None => self.watcher = Some(self.mailbox.watch()),
+        }
     }
 
     async fn learn(&mut self, uids: &Uids, facts: Facts) -> Result<(), Trouble> {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use super::index::State;
 use super::kept::{Kept, Written};
 use super::name::FolderName;
+use super::name::disk::Layout;
 use super::news::{Place, Watcher};
 use super::reader::blocking;
 use super::spool::{Batch, Care, Hold, Scanned, Spool};
@@ -18,10 +19,12 @@ mod append;
 mod change;
 mod learn;
 mod read;
+mod rebuild;
 mod settle;
 mod transfer;
 
 pub use change::SOON;
+pub use learn::twins;
 
 /// A mailbox that is in use. All functions but [`Mailbox::glance`] and [`Mailbox::read_at_once`] block.
 pub struct Mailbox {
@@ -50,17 +53,20 @@ pub struct Turn<'a> {
 pub struct Open(Mutex<HashMap<Arc<Path>, Weak<Mailbox>>>);
 
 impl Open {
-    /// The mailbox whose index is at `index`: the one that others use, or a new one on `spool`.
+    /// The mailbox whose index is at `index`: the one that others use, or a new one on `spool` when nobody does, or what they know of the
+    /// account no longer holds, or its files have become an mbox or a Maildir meanwhile.
     pub fn mailbox(
         shared: &Arc<Shared>,
         account: &Arc<Account>,
         name: &FolderName,
         index: PathBuf,
+        layout: Layout,
         spool: impl FnOnce() -> Box<dyn Spool>,
     ) -> Arc<Mailbox> {
         let index: Arc<Path> = index.into();
         let mut open = shared.open.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mailbox) = open.get(&index).and_then(Weak::upgrade) {
+        let fits = |mailbox: &Arc<Mailbox>| mailbox.account == *account && mailbox.spool.layout() == layout;
+        if let Some(mailbox) = open.get(&index).and_then(Weak::upgrade).filter(fits) {
             return mailbox;
         }
         let mailbox = Arc::new(Mailbox {
@@ -121,7 +127,7 @@ impl Mailbox {
     /// The mailbox as it is, if that can be told without waiting for the disk or for others.
     pub fn glance(&self) -> Option<State> {
         let mut kept = self.kept.try_lock().ok()?;
-        kept.open_at_once(&self.shared.disk, &self.index);
+        kept.open_at_once(&self.shared.disk, &self.index, self.spool.layout());
         kept.follow();
         let state = kept.state()?;
         self.spool.is_untouched(state, Care::Full).ok()?.then(|| state.clone())
@@ -130,7 +136,7 @@ impl Mailbox {
     /// The mailbox as it is.
     pub fn look(&self) -> Result<State, Trouble> {
         let mut kept = self.kept();
-        kept.open(&self.shared, &self.index);
+        kept.open(&self.shared, &self.index, self.spool.layout());
         kept.follow();
         if let Some(state) = kept.state()
             && self.spool.is_untouched(state, Care::Full)?
@@ -158,7 +164,7 @@ impl Mailbox {
 
     fn without_files(&self) -> Result<State, Trouble> {
         let mut kept = self.kept();
-        kept.open(&self.shared, &self.index);
+        kept.open(&self.shared, &self.index, self.spool.layout());
         let state = self.spool.absent(kept.state())?;
         if kept.state().is_none_or(|known| !known.is_empty()) {
             kept.replace(&self.shared, &self.index, state.clone());
@@ -171,7 +177,7 @@ impl Mailbox {
     fn freshen(&self, hold: &mut dyn Hold, care: Care) -> Result<(MutexGuard<'_, Kept>, State), Trouble> {
         let mut kept = self.kept();
         loop {
-            kept.open(&self.shared, &self.index);
+            kept.open(&self.shared, &self.index, self.spool.layout());
             kept.follow();
             let Some(state) = kept.state() else {
                 let Scanned::Anew(state) = hold.scan(None)? else { unreachable!("there is nothing that this could be news to") };
@@ -223,7 +229,7 @@ impl Mailbox {
     fn write(&self, deed: &mut dyn FnMut(&State) -> Result<Batch, Trouble>) -> Result<(Written, State), Trouble> {
         loop {
             let mut kept = self.kept();
-            kept.open(&self.shared, &self.index);
+            kept.open(&self.shared, &self.index, self.spool.layout());
             kept.follow();
             let written = kept.write(&self.shared, &self.index, deed)?;
             if let Some(state) = kept.state().filter(|_| !matches!(written, Written::Nowhere)) {

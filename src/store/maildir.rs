@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::index::{Entry, Record, State};
 use super::message::Traits;
+use super::name::disk::Layout;
 use super::news::Place;
 use super::spool::{Care, Hold, Spool, Staged as AnyStaged};
 use super::{Account, Incoming, Reader, Shared, Trouble, dotlocked, sync};
@@ -20,12 +21,16 @@ mod adopt;
 mod build;
 pub mod courier;
 mod deliver;
+mod examine;
 mod files;
+mod import;
 pub mod keywords;
 mod ledger;
 mod marks;
 pub mod name;
 mod notes;
+mod odd;
+mod restore;
 mod scan;
 mod settle;
 pub mod subscriptions;
@@ -34,6 +39,8 @@ pub mod uidlist;
 pub use adopt::Way;
 pub use build::make_parts;
 pub use deliver::Staged;
+pub use examine::examine;
+pub use restore::Restoring;
 
 /// One Maildir: INBOX or a folder of a Maildir++.
 pub struct Maildir {
@@ -55,7 +62,7 @@ struct Held<'a> {
 }
 
 impl Maildir {
-    pub fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
         Maildir { shared, account, path, is_inbox, news: sync::Shared::default(), current: sync::Shared::default() }
     }
 
@@ -75,6 +82,17 @@ impl Maildir {
 
     fn top(&self) -> io::Result<Dir> {
         Dir::open(&self.path)
+    }
+
+    /// The folder `name` of a Maildir that is open; somebody may have removed it since it was made.
+    fn part(&self, top: &Dir, name: &str) -> io::Result<Dir> {
+        match top.beneath(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_parts(&*self.shared.disk, top)?;
+                top.beneath(name)
+            }
+            part => part,
+        }
     }
 
     /// The stamps of `new`, `cur` and the list of UIDs; none for what is not there.
@@ -128,7 +146,9 @@ impl Spool for Maildir {
     }
 
     fn stage(&self, messages: &[Incoming]) -> Result<AnyStaged, Trouble> {
-        self.prepare(self.is_inbox)?;
+        if !self.prepare(self.is_inbox)? {
+            return Err(Trouble::NoFolder);
+        }
         self.stage_in_tmp(messages).map(AnyStaged::Maildir)
     }
 
@@ -147,6 +167,10 @@ impl Spool for Maildir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.trouble("opening a message of", error)),
         }
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Maildir
     }
 
     fn is_lazy(&self) -> bool {
@@ -170,6 +194,9 @@ fn place(record: &Record, text: &[u8]) -> (&'static str, OsString) {
     let name = if whole { name.to_owned() } else { OsString::from_vec([text, marks::info(record.letters).as_bytes()].concat()) };
     (folder, name)
 }
+
+#[cfg(test)]
+mod crash;
 
 const CUR: &str = "cur";
 const NEW: &str = "new";

@@ -37,7 +37,15 @@ pub struct Measured {
 
 impl Measure {
     pub fn new() -> Measure {
-        Measure { walk: Walk::default(), tally: Tally::new(), scanner: Scanner::new(), held: Vec::new(), has_notes: false, done: 0, header: None }
+        Measure {
+            walk: Walk::default(),
+            tally: Tally::new(),
+            scanner: Scanner::new(),
+            held: Vec::new(),
+            has_notes: false,
+            done: 0,
+            header: None,
+        }
     }
 
     /// The next octets, as many as there are.

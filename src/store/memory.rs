@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::index::{Arrival, Live, Op, Record, Span, State};
+use super::mailbox::twins;
 use super::measure::Measured;
 use super::message::Traits;
 use super::news::News;
@@ -178,7 +179,10 @@ impl Home for MemoryHome {
         }
         let mut mail = self.0.mail();
         mail.special.remove(name);
-        mail.folders.remove(name).map(drop).ok_or(Trouble::NoFolder)
+        mail.folders.remove(name).ok_or(Trouble::NoFolder)?;
+        drop(mail);
+        self.0.tell(name);
+        Ok(())
     }
 
     async fn rename(&self, from: &FolderName, to: &FolderName) -> Result<(), Trouble> {
@@ -192,14 +196,28 @@ impl Home for MemoryHome {
             let (uids, outgoing) = inbox.outgoing(&Uids::all());
             inbox.apply(&Changes { expunge: uids.into_iter().collect(), ..Changes::default() })?;
             mail.folder(to)?.append(&outgoing)?;
+            drop(mail);
+            self.0.tell(from);
+            self.0.tell(to);
             return Ok(());
         }
         if to.starts_with(from) {
             return Err(Trouble::BadName(super::name::BadName::Reserved));
         }
         mail.folder(from)?;
-        let all = std::mem::take(&mut mail.folders);
-        mail.folders = all.into_iter().map(|(name, folder)| (name.renamed(from, to).unwrap_or(name), folder)).collect();
+        let renamed = |name: &FolderName| name.renamed(from, to).map_err(Trouble::BadName);
+        for name in mail.folders.keys().filter(|name| name.starts_with(from)) {
+            let new = renamed(name)?;
+            if mail.folders.contains_key(&new) && !new.starts_with(from) {
+                return Err(Trouble::Exists);
+            }
+        }
+        let (all, special) = (std::mem::take(&mut mail.folders), std::mem::take(&mut mail.special));
+        mail.folders = all.into_iter().map(|(name, folder)| Ok((renamed(&name)?, folder))).collect::<Result<_, Trouble>>()?;
+        mail.special = special.into_iter().map(|(name, special)| Ok((renamed(&name)?, special))).collect::<Result<_, Trouble>>()?;
+        drop(mail);
+        self.0.tell(from);
+        self.0.tell(to);
         Ok(())
     }
 
@@ -256,7 +274,7 @@ impl MemoryFolder {
 
     fn deed<T>(&mut self, deed: impl FnOnce(&mut Stored) -> Result<T, Trouble>) -> Result<T, Trouble> {
         let mut mail = self.home.0.mail();
-        let folder = mail.folder(&self.name)?;
+        let folder = mail.folder(&self.name).map_err(|_| Trouble::Gone("memory".into()))?;
         let outcome = deed(folder);
         self.state = folder.state.clone();
         drop(mail);
@@ -276,12 +294,18 @@ impl Folder for MemoryFolder {
     }
 
     async fn changed(&mut self) {
-        let news = || self.home.0.news.mailbox(&self.home.0.owner, &self.name.display('/').to_string(), Vec::new());
-        self.watcher.get_or_insert_with(news).changed().await;
+        match &mut self.watcher {
+            Some(watcher) => watcher.changed().await,
+            // What has happened before is no news to the watcher, but may be to the caller.
+            None => self.watcher = Some(self.home.0.news.mailbox(&self.home.0.owner, &self.name.display('/').to_string(), Vec::new())),
+        }
     }
 
-    async fn learn(&mut self, _: &Uids, _: Facts) -> Result<(), Trouble> {
-        self.refresh().await
+    async fn learn(&mut self, _: &Uids, facts: Facts) -> Result<(), Trouble> {
+        match facts {
+            Facts::Size | Facts::Content => self.refresh().await,
+            Facts::Twins => self.deed(|folder| folder.happen(vec![Op::Learnt(twins(&folder.state))])),
+        }
     }
 
     async fn cached(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {

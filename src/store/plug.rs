@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -42,6 +42,9 @@ struct Power {
     names: Vec<Named>,
     shelf: TempDir,
     shelved: usize,
+    root: PathBuf,
+    /// What was there when the plug had been pulled.
+    left: Vec<(OsString, u64, u64)>,
 }
 
 struct Unsynced {
@@ -74,8 +77,8 @@ impl Plug {
     /// A disk for `root` and all below it; `root` need not be there yet, its parent must.
     pub fn beside(root: &Path, cut: Cut) -> Arc<Plug> {
         let shelf = tempfile::Builder::new().prefix("shelf").tempdir_in(root.parent().unwrap()).unwrap();
-        let (files, names) = Default::default();
-        Arc::new(Plug(Mutex::new(Power { cut, done: 0, is_dead: false, files, names, shelf, shelved: 0 })))
+        let (files, names, left) = Default::default();
+        Arc::new(Plug(Mutex::new(Power { cut, done: 0, is_dead: false, files, names, shelf, shelved: 0, root: root.into(), left })))
     }
 
     /// Whether it was pulled.
@@ -88,6 +91,14 @@ impl Plug {
         let mut power = self.power();
         if !power.is_dead {
             power.pull();
+        }
+    }
+
+    /// Nothing has happened since it was pulled: there is no deed that goes past it.
+    pub fn assert_nothing_since(&self) {
+        let power = self.power();
+        if power.is_dead {
+            assert_eq!(tree(&power.root), power.left, "something was done without power");
         }
     }
 
@@ -132,6 +143,7 @@ impl Power {
             self.lose_content();
             self.lose_names();
         }
+        self.left = tree(&self.root);
         io::Error::other("the plug was pulled")
     }
 
@@ -375,15 +387,24 @@ impl Disk for Plug {
     }
 }
 
-/// What is below `root`: paths, kinds, inodes and lengths. A dead disk does not change.
-pub fn tree(root: &Path) -> Vec<(OsString, u64, u64)> {
+/// What is below `root`, locks and quotas aside: paths, inodes and lengths.
+fn tree(root: &Path) -> Vec<(OsString, u64, u64)> {
     let mut all = Vec::new();
     let mut levels = vec![root.to_owned()];
     while let Some(level) = levels.pop() {
         for entry in fs::read_dir(&level).into_iter().flatten().flatten() {
-            let known = entry.path().symlink_metadata().unwrap();
-            all.push((entry.path().into_os_string(), known.ino(), if known.is_dir() { 0 } else { known.len() }));
-            levels.extend(known.is_dir().then(|| entry.path()));
+            let (path, name) = (entry.path(), entry.file_name());
+            let is_other = name == "quota"
+                || name == "run"
+                || name.as_encoded_bytes().ends_with(b".lock")
+                || name.as_encoded_bytes().starts_with(b".lk.");
+            // A lock may just be going.
+            let Some(known) = path.symlink_metadata().ok().filter(|_| !is_other) else { continue };
+            // It comes with the quotas.
+            if name != "var" {
+                all.push((path.clone().into_os_string(), known.ino(), if known.is_dir() { 0 } else { known.len() }));
+            }
+            levels.extend(known.is_dir().then_some(path));
         }
     }
     all.sort();

@@ -11,10 +11,10 @@ use md5::{Digest, Md5};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::Trouble;
-use super::mbox::head::{self, Walk};
-use super::mbox;
-use super::mbox::is_still_there;
 use super::index::Record;
+use super::mbox;
+use super::mbox::head::{self, Walk};
+use super::mbox::is_still_there;
 use super::message::Traits;
 use crate::os::stamp::Stamp;
 

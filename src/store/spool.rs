@@ -3,6 +3,7 @@
 use super::index::{Entry, Op, State};
 use super::maildir::{self, Maildir, Way};
 use super::mbox;
+use super::name::disk::Layout;
 use super::news::Place;
 use super::{Changes, Incoming, Reader, Trouble, Uids};
 
@@ -28,6 +29,9 @@ pub trait Spool: Send + Sync {
     /// `at_once` forbids that.
     fn read(&self, state: &State, message: &Entry<'_>, at_once: bool) -> Result<Option<Reader>, Trouble>;
 
+    /// What it is. The index says so too, in the last octet of its notes ([`mark`]): what one left is nothing to the other.
+    fn layout(&self) -> Layout;
+
     /// Whether flags and expunges are acknowledged once the journal has them, and reach the files later.
     fn is_lazy(&self) -> bool;
 
@@ -37,6 +41,14 @@ pub trait Spool: Send + Sync {
     /// If it is a Maildir: messages go from one to another as files.
     fn as_maildir(&self) -> Option<&Maildir> {
         None
+    }
+}
+
+/// What stands in the last octet of the notes in the index.
+pub const fn mark(layout: Layout) -> u8 {
+    match layout {
+        Layout::Maildir => b'd',
+        Layout::Mbox => b'x',
     }
 }
 
@@ -74,12 +86,14 @@ pub trait Hold {
     ///
     /// # Errors
     /// [`Trouble::Changed`] when a file is not where `known` says.
-    fn adopt(&mut self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way)
-    -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble>;
+    fn adopt(&mut self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way) -> Result<Adopted, Trouble>;
 
     /// Writes to the files some of what the index alone knows; durable on return. Only where [`Spool::is_lazy`] is true.
     fn settle(&mut self, state: &State, extent: Extent) -> Result<Batch, Trouble>;
 }
+
+/// What came from another Maildir, for the index, and from which UID to which.
+pub type Adopted = (Vec<Op>, Vec<(u32, u32)>);
 
 /// What happened, for the index.
 #[derive(Debug, Default)]

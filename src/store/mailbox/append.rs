@@ -16,7 +16,7 @@ impl Mailbox {
     /// As [`Mailbox::append`], whatever the quota says.
     pub(super) fn append_reserved(&self, messages: &[Incoming]) -> Result<Appended, Trouble> {
         let mut staged = Some(self.spool.stage(messages)?);
-        let mut turn = self.hold(true)?.ok_or_else(|| self.gone())?;
+        let mut turn = self.hold(true)?.ok_or(Trouble::NoFolder)?;
         let mut appended = Appended { uidvalidity: 0, uids: Vec::new() };
         self.write_held(&mut *turn.hold, &mut |hold, state| {
             let head = state.head();

@@ -15,10 +15,12 @@ use crate::store::{Applied, Changes, Trouble};
 impl Mailbox {
     /// Makes `changes`; durable on return.
     pub fn apply(self: &Arc<Self>, changes: &Changes) -> Result<(State, Applied), Trouble> {
-        match self.spool.is_lazy() {
+        let applied = match self.spool.is_lazy() {
             true => self.apply_soon(changes),
             false => self.apply_now(changes),
-        }
+        };
+        // Whoever had it open asks for messages, not for a folder.
+        applied.map_err(|trouble| if matches!(trouble, Trouble::NoFolder) { self.gone() } else { trouble })
     }
 
     fn apply_soon(self: &Arc<Self>, changes: &Changes) -> Result<(State, Applied), Trouble> {

@@ -35,7 +35,8 @@ impl Mailbox {
         self.kept().is_untidy()
     }
 
-    fn owes(&self, state: &State) -> bool {
+    /// Whether the spool lacks something that `state` has.
+    pub(super) fn owes(&self, state: &State) -> bool {
         let totals = state.head().totals;
         let has_news = totals.fresh > 0 && self.extent() == Extent::Seen;
         totals.dirty > 0 || !state.doomed().is_empty() || has_news

@@ -65,7 +65,7 @@ impl Mailbox {
         let Some(from) = self.spool.as_maildir() else { return Err(self.gone()) };
         let known = self.look()?;
         let entries = self.entries(&known, uids);
-        let mut turn = to.hold(true)?.ok_or_else(|| to.gone())?;
+        let mut turn = to.hold(true)?.ok_or(Trouble::NoFolder)?;
         let mut copied = Copied { uidvalidity: 0, uids: Vec::new() };
         to.write_held(&mut *turn.hold, &mut |hold, state| {
             let (ops, pairs) = hold.adopt(state, from, &known, uids, way)?;

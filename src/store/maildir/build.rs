@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::notes::Notes;
 use super::{CUR, Maildir, NEW, TMP};
 use crate::os::place::Place;
 use crate::os::{Actor, Dir};
@@ -52,13 +53,16 @@ impl Maildir {
 
     /// INBOX without a Maildir: empty, and what it was called stays.
     pub(super) fn no_mail_yet(&self, known: Option<&State>) -> Result<State, Trouble> {
+        if let Some(known) = known.filter(|known| known.is_empty()) {
+            return Ok(known.clone());
+        }
         let (uidvalidity, uidnext, id) = match known.map(State::head) {
             Some(head) => (head.uidvalidity, head.uidnext, head.mailbox),
             None => (identity::uidvalidity(&self.shared, &self.account)?, 1, identity::mailbox()),
         };
         let state = State::found(uidvalidity, uidnext, id, Vec::new()).map_err(|error| self.trouble("listing", error))?;
         let nothing = Seal { settled: true, ..Seal::default() };
-        Ok(state.with_spool([nothing; 2], Default::default(), [0; 64]))
+        Ok(state.with_spool([nothing; 2], Default::default(), Notes::default().octets()))
     }
 
     /// Syncs are not wanted on this machine.

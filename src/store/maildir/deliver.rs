@@ -26,6 +26,8 @@ use crate::store::{Flags, Incoming, Trouble, Uidl, sync};
 pub struct Staged {
     tmp: Dir,
     names: Vec<OsString>,
+    /// When they were received: what the files say must be what the index says.
+    dates: Vec<u32>,
     placed: usize,
     disk: Arc<dyn Disk>,
     actor: Actor,
@@ -35,8 +37,9 @@ impl Maildir {
     /// Writes a file for each message, and syncs it.
     pub(super) fn stage_in_tmp(&self, messages: &[Incoming]) -> Result<Staged, Trouble> {
         self.act("writing into", || {
-            let tmp = self.top()?.beneath(TMP)?;
-            let mut staged = Staged { tmp, names: Vec::new(), placed: 0, disk: Arc::clone(&self.shared.disk), actor: self.account.actor };
+            let tmp = self.part(&self.top()?, TMP)?;
+            let (names, dates, disk) = (Vec::new(), Vec::new(), Arc::clone(&self.shared.disk));
+            let mut staged = Staged { tmp, names, dates, placed: 0, disk, actor: self.account.actor };
             messages.iter().try_for_each(|message| staged.write(message, !self.is_unsafe()))?;
             Ok(staged)
         })
@@ -59,9 +62,9 @@ impl Staged {
         let file = self.disk.create_in(&self.tmp, &name)?;
         self.names.push(name);
         message.letter.each(|piece| self.disk.append(&file, piece))?;
-        if let Some(received) = message.received {
-            date(&file, received)?;
-        }
+        let received = message.received.unwrap_or_else(now);
+        date(&file, received)?;
+        self.dates.push(received);
         if durably { self.disk.sync(&file) } else { Ok(()) }
     }
 }
@@ -81,9 +84,9 @@ impl Held<'_> {
     pub(super) fn deliver(&mut self, state: &State, messages: &[Incoming], mut staged: Staged) -> Result<Batch, Trouble> {
         let letters = self.letters_for(messages)?;
         let mut delivery = Delivery { state, letters, next: state.head().uidnext, arrivals: Vec::new(), lines: Vec::new() };
-        let folders = self.act("opening", || Ok((self.top.beneath(NEW)?, self.top.beneath(CUR)?)))?;
+        let folders = self.act("opening", || Ok((self.maildir.part(&self.top, NEW)?, self.maildir.part(&self.top, CUR)?)))?;
         for (at, message) in messages.iter().enumerate() {
-            let (folder, name) = delivery.add(message)?;
+            let (folder, name) = delivery.add(message, staged.dates[at])?;
             let into = if folder == NEW { &folders.0 } else { &folders.1 };
             let placed =
                 self.act("delivering into", || self.maildir.shared.disk.rename_in((&staged.tmp, &staged.names[at]), (into, &name)));
@@ -142,7 +145,9 @@ impl Held<'_> {
         }
         let mut letters = self.letters()?;
         let before = letters.clone();
-        messages.iter().flat_map(|message| &message.keywords).for_each(|word| drop(letters.assign(word)));
+        for word in messages.iter().flat_map(|message| &message.keywords) {
+            letters.assign(word);
+        }
         if letters != before {
             self.write_letters(&letters)?;
         }
@@ -161,7 +166,7 @@ struct Delivery<'a> {
 
 impl Delivery<'_> {
     /// Gives `message` the next UID; returns where it is to be.
-    fn add(&mut self, message: &Incoming) -> Result<(&'static str, OsString), Trouble> {
+    fn add(&mut self, message: &Incoming, received: u32) -> Result<(&'static str, OsString), Trouble> {
         let (uid, measured) = (self.next, message.letter.measured());
         let uidl = Uidl { uidvalidity: self.state.head().uidvalidity, uid };
         let base = birth(Some(uidl)).base(message.letter.len(), Some(measured.size));
@@ -175,7 +180,7 @@ impl Delivery<'_> {
             Record { uid, len: message.letter.len(), size: measured.size, fingerprint: measured.fingerprint, ..Record::default() };
         self.mark(&mut record, message);
         record.set_uidl(uidl);
-        record.received = message.received.unwrap_or_else(now);
+        record.received = received;
         record.saved = message.saved.unwrap_or_else(now);
         let live = Live::new(record, base.as_bytes(), explicit);
         let place = super::place(&live.record, live.name());

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::keywords::{self, Letters};
+use super::keywords::Letters;
 use super::name::{FileName, Form, Marks};
 use super::notes::Notes;
 use super::{CUR, Held, Maildir, NEW, Way, marks};
 use crate::os::Dir;
 use crate::store::index::{Entry, Flushed, Live, Op, Span, State};
 use crate::store::message::Traits;
-use crate::store::spool::{Batch, Extent, Hold, Scanned, Staged};
+use crate::store::spool::{Adopted, Batch, Extent, Hold, Scanned, Staged};
 use crate::store::{Changes, Flags, Incoming, Trouble, Uids};
 
 impl Hold for Held<'_> {
@@ -29,14 +29,7 @@ impl Hold for Held<'_> {
         Err(self.maildir.trouble("changing", io::ErrorKind::Unsupported.into()))
     }
 
-    fn adopt(
-        &mut self,
-        state: &State,
-        from: &Maildir,
-        known: &State,
-        uids: &Uids,
-        way: Way,
-    ) -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble> {
+    fn adopt(&mut self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way) -> Result<Adopted, Trouble> {
         self.take_files(state, from, known, uids, way)
     }
 
@@ -51,7 +44,7 @@ impl Hold for Held<'_> {
         let mut flushed = Vec::new();
         let mut touched = [false; 2];
         for message in &dirty {
-            flushed.push(self.rename(message, &settling, &mut touched)?);
+            flushed.extend(self.rename(message, &settling, &mut touched)?);
         }
         let buried = self.bury(state, &settling, &mut touched)?;
         self.make_last(touched, &settling)?;
@@ -83,7 +76,7 @@ struct Settling {
 
 impl Held<'_> {
     fn folder(&self, name: &str) -> Result<Dir, Trouble> {
-        self.act("opening", || self.top.beneath(name))
+        self.act("opening", || self.maildir.part(&self.top, name))
     }
 
     /// Letters for keywords that have none, and a list for those that get none, both before a file name needs them.
@@ -101,12 +94,7 @@ impl Held<'_> {
             }
         }
         if further != before {
-            let mut text = Vec::new();
-            for (base, words) in &further {
-                // More than a line can have are kept by the index alone.
-                let _ = keywords::write(&mut text, base, words.iter().map(String::as_str));
-            }
-            self.write_further(&text)?;
+            self.write_further(&further)?;
             settling.further = Some(further);
         }
         if letters != settling.letters {
@@ -116,8 +104,9 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// Gives the file of `message` the name that its flags want.
-    fn rename(&self, message: &Entry<'_>, settling: &Settling, touched: &mut [bool; 2]) -> Result<Flushed, Trouble> {
+    /// Gives the file of `message` the name that its flags want. `None`: another program was faster. The next scan sees what it did, and
+    /// then the file gets ours, too.
+    fn rename(&self, message: &Entry<'_>, settling: &Settling, touched: &mut [bool; 2]) -> Result<Option<Flushed>, Trouble> {
         let (_, name) = super::place(message, message.name());
         let parsed = FileName::parse(&name);
         let keywords = message.keywords().filter_map(|word| settling.letters.letter(word)).fold(0, |bits, letter| bits | 1 << letter);
@@ -136,7 +125,12 @@ impl Held<'_> {
             match renamed {
                 Ok(()) => (touched[from], touched[to]) = (true, true),
                 // Another program was faster: the next scan sees what it did.
-                Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+                // No room in the name: the index alone has the flags of such a message.
+                Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidFilename => {
+                    let (letters, verbatim) = (marks::bits(old), message.has(Traits::VERBATIM));
+                    return Ok(Some(Flushed { uid: message.uid, modseq: message.modseq, letters, fresh: from == 0, verbatim, name: None }));
+                }
                 Err(trouble) => return Err(trouble),
             }
         }
@@ -144,7 +138,7 @@ impl Held<'_> {
         let verbatim = made.form() != Form::Canonical;
         let text = if verbatim { target.as_encoded_bytes() } else { made.base() };
         let name = (text != message.name()).then(|| text.into());
-        Ok(Flushed { uid: message.uid, modseq: message.modseq, letters: marks::bits(now), fresh: false, verbatim, name })
+        Ok(Some(Flushed { uid: message.uid, modseq: message.modseq, letters: marks::bits(now), fresh: false, verbatim, name }))
     }
 
     /// Removes the files of expunged messages.
@@ -197,10 +191,16 @@ impl Held<'_> {
         changed.map(|(dir, _)| dir).try_for_each(|dir| self.act("syncing a folder of", || self.maildir.shared.disk.sync_dir(dir)))
     }
 
-    /// Writes the list of UIDs anew, without the messages that are gone.
+    /// Writes the lists of UIDs and of keywords anew, without the messages that are gone.
     fn shorten(&self, state: &State) -> Result<Notes, Trouble> {
         let Some(mut lists) = self.lists()? else { return Ok(Notes::of(state)) };
         lists.lines.retain(|_, line| state.message(line.uid).is_some());
+        let mut further = self.further_keywords()?;
+        let before = further.len();
+        further.retain(|base, _| lists.lines.contains_key(base));
+        if further.len() < before {
+            self.write_further(&further)?;
+        }
         lists.header.next_uid = lists.next.max(state.head().uidnext);
         let list = self.write_list(&lists.header, &super::scan::ordered(&lists))?;
         Ok(Notes { list, lines: lists.lines.len() as u64 })

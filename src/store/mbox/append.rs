@@ -24,11 +24,15 @@ pub struct Staged(Vec<Letter>);
 
 /// Prepares messages; most are as they must be.
 pub fn stage(mbox: &Mbox, messages: &[Incoming]) -> Result<Staged, Trouble> {
-    let ready = |message: &Incoming| match is_ready(&message.letter).map_err(Trouble::io("reading", &mbox.path))? {
-        true => Ok(message.letter.clone()),
-        false => made_ready(&message.letter, mbox),
-    };
-    messages.iter().map(ready).collect::<Result<_, _>>().map(Staged)
+    messages.iter().map(|message| ready(&message.letter, mbox)).collect::<Result<_, _>>().map(Staged)
+}
+
+/// The letter as it may stand in an mbox.
+pub fn ready(letter: &Letter, mbox: &Mbox) -> Result<Letter, Trouble> {
+    match is_ready(letter).map_err(Trouble::io("reading", &mbox.path))? {
+        true => Ok(letter.clone()),
+        false => made_ready(letter, mbox),
+    }
 }
 
 fn is_ready(letter: &Letter) -> io::Result<bool> {
@@ -50,7 +54,8 @@ const SEPARATOR: &[u8] = b"\nFrom ";
 
 fn made_ready(letter: &Letter, mbox: &Mbox) -> Result<Letter, Trouble> {
     let places = &mbox.shared.places;
-    let (mut quoting, mut walk, mut held) = (Quoting { draft: Draft::new(places), line: Vec::new(), in_line: false }, Walk::default(), Vec::new());
+    let (mut quoting, mut walk, mut held) =
+        (Quoting { draft: Draft::new(places), line: Vec::new(), in_line: false }, Walk::default(), Vec::new());
     letter
         .each(|piece| {
             held.extend_from_slice(piece);
@@ -125,18 +130,20 @@ enum Recording {
 }
 
 /// What is going to be at the end of the file.
-struct Tail<'a> {
+pub struct Tail<'a> {
     /// What the file lacks for a From_ line to follow.
-    prefix: &'static [u8],
-    parts: Vec<Part<'a>>,
+    pub prefix: &'static [u8],
+    pub parts: Vec<Part<'a>>,
 }
 
-struct Part<'a> {
-    from: String,
+/// A message as it stands in the file.
+pub struct Part<'a> {
+    pub from: String,
     /// Stand at the end of the header.
-    notes: Vec<u8>,
-    letter: &'a Letter,
-    header: u64,
+    pub notes: Vec<u8>,
+    pub letter: &'a Letter,
+    /// Octets of the header, without the blank line.
+    pub header: u64,
 }
 
 impl Part<'_> {
@@ -200,11 +207,20 @@ impl Held<'_> {
         self.appended(state, arrivals, &letters, &recording, tail.prefix).map_err(io)
     }
 
-    fn appended(&self, state: &State, arrivals: Vec<Arrival>, letters: &[Letter], recording: &Recording, prefix: &[u8]) -> io::Result<Batch> {
+    fn appended(
+        &self,
+        state: &State,
+        arrivals: Vec<Arrival>,
+        letters: &[Letter],
+        recording: &Recording,
+        prefix: &[u8],
+    ) -> io::Result<Batch> {
         let (file, head) = (&self.locked.file, state.head());
         let stamp = Stamp::of(file)?;
         *self.mbox.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((stamp.dev, stamp.ino));
-        let cache = std::iter::zip(&arrivals, letters).map(|(arrival, letter)| (arrival.live.record.uid, letter.measured().entry.encode())).collect();
+        let cache = std::iter::zip(&arrivals, letters)
+            .map(|(arrival, letter)| (arrival.live.record.uid, letter.measured().entry.encode()))
+            .collect();
         let first = arrivals[0].live.record;
         let last = Some(head.uidnext + arrivals.len() as u32 - 1);
         let front = match recording {
@@ -256,7 +272,8 @@ impl Held<'_> {
             return;
         }
         let head = state.head();
-        let mut ledger = Ledger::read(self.mbox).filter(|ledger| ledger.uidvalidity == head.uidvalidity).unwrap_or_else(|| Ledger::plain(head));
+        let mut ledger =
+            Ledger::read(self.mbox).filter(|ledger| ledger.uidvalidity == head.uidvalidity).unwrap_or_else(|| Ledger::plain(head));
         for Arrival { live, .. } in arrivals.iter().filter(|arrival| !arrival.live.uidl_text().is_empty()) {
             ledger.note_uidl(live.record.uid, live.record.uidl(), live.uidl_text());
         }

@@ -19,7 +19,8 @@ async fn inbox(bench: &Bench) -> Vec<Seen> {
 
 /// Whether sizes are what is sent, and nothing changes when the index is lost.
 async fn endures(bench: &mut Bench) {
-    let names: Vec<FolderName> = bench.home().list().await.unwrap().into_iter().filter(|listed| listed.exists).map(|listed| listed.name).collect();
+    let names: Vec<FolderName> =
+        bench.home().list().await.unwrap().into_iter().filter(|listed| listed.exists).map(|listed| listed.name).collect();
     let mut before = Vec::new();
     for name in &names {
         let mut folder = bench.home().open(name).await.unwrap();
@@ -44,7 +45,10 @@ fn by_another(bench: &Bench, text: &str) {
 #[tokio::test]
 async fn what_is_appended_is_there_with_its_uid_and_for_every_program() {
     let mut bench = Bench::new(Spool::Mbox);
-    let messages = [incoming("Subject: a\n\none\n"), Incoming { flags: Flags::SEEN, keywords: vec!["$Junk".into(), "later".into()], ..incoming("Subject: b\r\n\r\ntwo") }];
+    let messages = [
+        incoming("Subject: a\n\none\n"),
+        Incoming { flags: Flags::SEEN, keywords: vec!["$Junk".into(), "later".into()], ..incoming("Subject: b\r\n\r\ntwo") },
+    ];
     let appended = bench.append(&messages).await.unwrap();
     assert_eq!(appended.uids, [1, 2]);
     let all = inbox(&bench).await;
@@ -170,7 +174,10 @@ async fn flags_and_keywords_come_and_go_and_stay_in_the_file() {
             let FlagChange { how, flags: wanted, keywords, .. } = &change.flags[0];
             match how {
                 How::Add => assert!(flags.contains(*wanted) && keywords.iter().all(|word| words.contains(word))),
-                How::Remove => assert!(flags.both(*wanted) == Flags::NONE && keywords.iter().all(|word| !words.iter().any(|one| one.eq_ignore_ascii_case(word)))),
+                How::Remove => assert!(
+                    flags.both(*wanted) == Flags::NONE
+                        && keywords.iter().all(|word| !words.iter().any(|one| one.eq_ignore_ascii_case(word)))
+                ),
                 How::Replace => assert_eq!((*flags, words.len()), (*wanted, keywords.len())),
             }
         }

@@ -21,8 +21,15 @@ struct Case {
 #[derive(Debug, Clone)]
 enum Deed {
     /// By position.
-    Change { expunge: Vec<usize>, seen: Vec<usize> },
-    Name { positions: Vec<usize>, how: How, words: Vec<&'static str> },
+    Change {
+        expunge: Vec<usize>,
+        seen: Vec<usize>,
+    },
+    Name {
+        positions: Vec<usize>,
+        how: How,
+        words: Vec<&'static str>,
+    },
     Append(Vec<String>),
     /// Into another mbox.
     Move(Vec<usize>),
@@ -47,7 +54,10 @@ async fn open(home: &AnyHome) -> Result<AnyFolder, Trouble> {
 /// What a session sees; a blank line that others put before what they append is that much more text of the message before.
 fn view_of(bench: &Bench, name: &FolderName) -> Vec<Seen> {
     let (home, _plug) = home(bench, NEVER, Fsync::Optimized);
-    on(async { seen(&mut home.open(name).await.expect("recovery works")).await }).into_iter().map(|(uid, text, flags, words, _)| (uid, text, flags, words, 0)).collect()
+    on(async { seen(&mut home.open(name).await.expect("recovery works")).await })
+        .into_iter()
+        .map(|(uid, text, flags, words, _)| (uid, text, flags, words, 0))
+        .collect()
 }
 
 fn view(bench: &Bench) -> Vec<Seen> {

@@ -304,7 +304,13 @@ mod tests {
     #[test]
     fn what_a_user_writes_there_is_judged() {
         let text = example().encode();
-        for (good, bad) in [("uidnext 12", "uidnext 4294967295"), ("uidvalidity 99", "uidvalidity 0"), ("9-11", "9-12"), ("1-2", "2-1"), ("uids", "uids x")] {
+        for (good, bad) in [
+            ("uidnext 12", "uidnext 4294967295"),
+            ("uidvalidity 99", "uidvalidity 0"),
+            ("9-11", "9-12"),
+            ("1-2", "2-1"),
+            ("uids", "uids x"),
+        ] {
             assert_eq!(Ledger::parse(&text.replace(good, bad)), None, "{bad}");
         }
         for at in 0..text.len() {

@@ -200,7 +200,7 @@ fn is_same(found: &Found, message: &Entry<'_>) -> bool {
 /// Whether these are the same keywords.
 pub fn same_words<'a>(found: &[Keyword], known: impl Iterator<Item = &'a Keyword>) -> bool {
     let mut count = 0;
-    let all = known.inspect(|_| count += 1).fold(true, |all, word| all && found.iter().any(|other| other.eq_ignore_ascii_case(word)));
+    let all = known.inspect(|_| count += 1).filter(|word| !found.iter().any(|other| other.eq_ignore_ascii_case(word))).count() == 0;
     all && count == found.len()
 }
 
@@ -209,7 +209,9 @@ pub fn begins(file: &File, message: &Record) -> io::Result<bool> {
     let mut line = vec![0; usize::from(message.from_len)];
     match file.read_exact_at(&mut line, message.place) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        read => read.map(|()| line.is_empty() || (line.starts_with(b"From ") && memchr::memchr(b'\n', &line).is_none_or(|at| at + 1 == line.len()))),
+        read => read.map(|()| {
+            line.is_empty() || (line.starts_with(b"From ") && memchr::memchr(b'\n', &line).is_none_or(|at| at + 1 == line.len()))
+        }),
     }
 }
 

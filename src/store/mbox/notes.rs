@@ -281,7 +281,10 @@ fn letters(flags: Flags, of: &[(Flags, u8)]) -> Vec<u8> {
 
 /// Whether a line stays when the header is written anew.
 fn stays(line: Line) -> bool {
-    !matches!(line, Line::End | Line::Body | Line::Hidden(Hidden::Status | Hidden::XStatus | Hidden::XUid | Hidden::XKeywords | Hidden::Base))
+    !matches!(
+        line,
+        Line::End | Line::Body | Line::Hidden(Hidden::Status | Hidden::XStatus | Hidden::XUid | Hidden::XKeywords | Hidden::Base)
+    )
 }
 
 /// Gives the header's lines, or parts of long ones, with their places; its blank line is the last.

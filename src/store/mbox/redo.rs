@@ -15,13 +15,13 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::Mbox;
 use super::journal::{Journal, Kind, Plan, Writer};
 use super::locks::Locked;
-use super::Mbox;
 use crate::config::Fsync;
 use crate::os::stamp::Stamp;
-use crate::store::disk::Disk;
 use crate::store::Trouble;
+use crate::store::disk::Disk;
 
 /// A length changes by this much, or not at all.
 pub const PLAIN: u64 = 64;
@@ -207,7 +207,7 @@ fn complete(disk: &dyn Disk, path: &Path, journal: &Journal, spool: &File) -> io
         Progress::Torn { foreign } => {
             let size = Stamp::of(spool)?.size;
             let lack = journal.plan.new_size - foreign;
-            let pad = if lack < PLAIN { PLAIN - lack } else { 0 };
+            let pad = PLAIN.saturating_sub(lack);
             let plan = Plan { kind: Kind::Update, old_size: size, new_size: size + lack + pad, ..journal.plan };
             store(disk, path, spool, &plan, |writer| {
                 journal.copy(writer)?;

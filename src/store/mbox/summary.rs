@@ -1,6 +1,8 @@
 //! What the index keeps of an mbox as a whole, beside its stamp.
 
 use crate::store::index::State;
+use crate::store::name::disk::Layout;
+use crate::store::spool;
 
 /// What is known of how the messages lie, and when all of them were last looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +26,7 @@ impl Summary {
         let mut octets = [0; 64];
         octets[..8].copy_from_slice(&self.scanned.to_le_bytes());
         octets[8] = self.in_order.into();
+        octets[63] = spool::mark(Layout::Mbox);
         octets
     }
 }

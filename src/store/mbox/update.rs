@@ -175,11 +175,13 @@ struct Wish {
 
 impl Wish {
     fn new(state: &State, changes: &Changes) -> Wish {
-        let present = |uids: &Uids| -> Vec<u32> { uids.ranges().flat_map(|range| state.range(range.into())).map(|message| message.uid).collect() };
+        let present =
+            |uids: &Uids| -> Vec<u32> { uids.ranges().flat_map(|range| state.range(range.into())).map(|message| message.uid).collect() };
         let expunge: Uids = present(&changes.expunge).into_iter().collect();
         let mut marks: HashMap<u32, (Flags, Vec<String>)> = HashMap::new();
         for change in &changes.flags {
-            for message in change.uids.ranges().flat_map(|range| state.range(range.into())).filter(|message| !expunge.contains(message.uid)) {
+            for message in change.uids.ranges().flat_map(|range| state.range(range.into())).filter(|message| !expunge.contains(message.uid))
+            {
                 let has = || (message.flags(), message.keywords().map(|word| word.to_string()).collect());
                 let (flags, words) = marks.entry(message.uid).or_insert_with(has);
                 *flags = change.of(*flags);
@@ -191,7 +193,8 @@ impl Wish {
             message.is_some_and(|message| message.flags() != marks.0 || !look::same_words(&marks.1, message.keywords()))
         };
         let keywords = |words: Vec<String>| words.into_iter().map(Keyword::from).collect();
-        let marks = marks.into_iter().map(|(uid, (flags, words))| (uid, (flags, keywords(words)))).filter(|(uid, marks)| is_news(uid, marks));
+        let marks =
+            marks.into_iter().map(|(uid, (flags, words))| (uid, (flags, keywords(words)))).filter(|(uid, marks)| is_news(uid, marks));
         Wish { expunge, marks: marks.collect() }
     }
 
@@ -318,7 +321,8 @@ impl<'a> Update<'a> {
         let first = self.order.iter().position(|(message, _)| !message.has(Traits::RECORDED)).unwrap_or(first).min(first);
         self.patches.all.retain(|patch| patch.at < self.order[first].0.place);
         self.first = Some(first);
-        let mut base = (first == 0 && !head.front.pseudo).then(|| (head.uidvalidity, last, front.base.map_or_else(Vec::new, |base| base.rest)));
+        let mut base =
+            (first == 0 && !head.front.pseudo).then(|| (head.uidvalidity, last, front.base.map_or_else(Vec::new, |base| base.rest)));
         if base.is_some() {
             self.last = Some(last);
         }
@@ -427,9 +431,19 @@ impl<'a> Update<'a> {
 
     /// Messages that are equal to an earlier one that goes: to tell them apart in the future, it is noted that there was one.
     fn new_twins(&self) -> Uids {
-        let gone: HashSet<_> = self.order.iter().filter(|(message, _)| self.wish.expunge.contains(message.uid)).collect::<Vec<_>>().into_iter().map(|(message, _)| message.fingerprint).collect();
+        let gone: HashSet<_> = self
+            .order
+            .iter()
+            .filter(|(message, _)| self.wish.expunge.contains(message.uid))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|(message, _)| message.fingerprint)
+            .collect();
         let first = self.wish.expunge.ranges().next().map_or(u32::MAX, |range| *range.start());
-        self.remaining().filter(|message| message.uid > first && !message.is_twin() && gone.contains(&message.fingerprint)).map(|message| message.uid).collect()
+        self.remaining()
+            .filter(|message| message.uid > first && !message.is_twin() && gone.contains(&message.fingerprint))
+            .map(|message| message.uid)
+            .collect()
     }
 
     /// What a scan will find, and which numbers it is to have.
