@@ -287,4 +287,6 @@ mod appending;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -6,13 +6,18 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
-use super::tests::{Bench, F, change, text};
-use crate::store::{Flags, Folder, Uidl};
+use super::tests::{F, change};
+use crate::config::Spool;
+use crate::store::bench::{Bench, incoming, text};
+use crate::store::index::Record;
+use crate::store::{AnyFolder, Flags, Folder, Incoming, Uidl};
 
 #[derive(Debug, Clone)]
 enum Step {
     /// Another program appends a message; one in a few is equal to an earlier one.
     Deliver { kind: u8, lines: usize },
+    /// We append some messages.
+    Append { kinds: Vec<(u8, usize)>, named: bool },
     /// A session: what it expunges and marks, and whether mail comes in the middle of it.
     Session { expunge: Vec<bool>, seen: Vec<bool>, meanwhile: bool },
     /// Another program drops messages and writes its own notes, in place or beside.
@@ -25,6 +30,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let some = || proptest::collection::vec(proptest::bool::weighted(0.3), 12);
     let step = prop_oneof![
         4 => (0u8..6, 0usize..12).prop_map(|(kind, lines)| Step::Deliver { kind, lines }),
+        4 => (proptest::collection::vec((0u8..6, 0usize..12), 1..4), any::<bool>()).prop_map(|(kinds, named)| Step::Append { kinds, named }),
         4 => (some(), some(), any::<bool>()).prop_map(|(expunge, seen, meanwhile)| Step::Session { expunge, seen, meanwhile }),
         2 => (some(), any::<bool>(), any::<bool>()).prop_map(|(drop, replace, notes)| Step::Rewrite { drop, replace, notes }),
         1 => Just(Step::Forget),
@@ -38,8 +44,6 @@ struct Model {
     texts: Vec<(String, Option<Uidl>)>,
     used: HashSet<Uidl>,
     serial: usize,
-    /// The index was lost while the numbers were nowhere else.
-    forgot: bool,
 }
 
 impl Model {
@@ -54,27 +58,29 @@ impl Model {
     async fn check(&mut self, bench: &Bench) {
         let mut folder = bench.open().await;
         let raw = || String::from_utf8_lossy(&fs::read(bench.spool()).unwrap_or_default()).into_owned();
-        assert_eq!(folder.messages().len(), self.texts.len(), "{}", raw());
-        let uids: Vec<_> = folder.messages().iter().map(|message| message.uid).collect();
+        let records = records(&folder);
+        assert_eq!(records.len(), self.texts.len(), "{}", raw());
+        let uids: Vec<_> = records.iter().map(|message| message.uid).collect();
         assert!(uids.is_sorted_by(|a, b| a < b));
         let mut there: HashMap<Uidl, String> = HashMap::new();
-        for at in 0..uids.len() {
-            let text = String::from_utf8(text(&mut folder, at).await.unwrap()).unwrap();
-            assert!(there.insert(folder.messages()[at].uidl(), text).is_none(), "UIDLs are unique");
+        for record in &records {
+            let text = String::from_utf8(text(&mut folder, record.uid).await.unwrap()).unwrap();
+            let wire = text.len() + text.matches('\n').count() - text.matches("\r\n").count();
+            assert_eq!(wire as u64, record.size, "{text:?}");
+            assert!(there.insert(record.uidl(), text).is_none(), "UIDLs are unique");
         }
         for (at, (text, uidl)) in self.texts.iter_mut().enumerate() {
-            let now = folder.messages()[at].uidl();
+            let now = records[at].uidl();
             assert_eq!(&there[&now], text);
-            if !self.forgot {
-                assert!(uidl.is_none_or(|uidl| uidl == now), "{uidl:?} became {now:?}\n{}", raw());
-                assert!(uidl.is_some() || self.used.insert(now), "{now:?} was another's");
-            }
+            assert!(uidl.is_none_or(|uidl| uidl == now), "{uidl:?} became {now:?}\n{}", raw());
+            assert!(uidl.is_some() || self.used.insert(now), "{now:?} was another's");
             *uidl = Some(now);
         }
-        if std::mem::take(&mut self.forgot) {
-            self.used = there.into_keys().collect();
-        }
     }
+}
+
+fn records(folder: &AnyFolder) -> Vec<Record> {
+    folder.state().messages().map(|message| message.record).collect()
 }
 
 fn deliver(bench: &Bench, text: &str) {
@@ -83,7 +89,7 @@ fn deliver(bench: &Bench, text: &str) {
 }
 
 async fn play(steps: Vec<Step>) {
-    let (bench, mut model) = (Bench::new(), Model::default());
+    let (mut bench, mut model) = (Bench::in_memory(Spool::Mbox), Model::default());
     for step in steps {
         match step {
             Step::Deliver { kind, lines } => {
@@ -91,21 +97,32 @@ async fn play(steps: Vec<Step>) {
                 deliver(&bench, &text);
                 model.texts.push((text, None));
             }
+            Step::Append { kinds, named } => {
+                let mut messages = Vec::new();
+                for (kind, lines) in kinds {
+                    // Line ends are LF where we store.
+                    let text = model.text(kind, lines).replace("\r\n", "\n");
+                    let keywords = if named { vec!["$Work".to_owned()] } else { Vec::new() };
+                    messages.push(Incoming { keywords, ..incoming(&text) });
+                    model.texts.push((text, None));
+                }
+                bench.append(&messages).await.unwrap();
+            }
             Step::Session { expunge, seen, meanwhile } => {
                 let mut folder = bench.open().await;
-                let picked = |picks: &[bool]| (0..folder.messages().len()).filter(|at| picks.get(*at) == Some(&true)).collect::<Vec<_>>();
+                let picked = |picks: &[bool]| (0..folder.state().len()).filter(|at| picks.get(*at) == Some(&true)).collect::<Vec<_>>();
                 let (expunge, seen) = (picked(&expunge), picked(&seen));
                 if meanwhile {
                     let text = model.text(1, 3);
                     deliver(&bench, &text);
                     model.texts.push((text, None));
                 }
+                let before = records(&folder);
                 change(&mut folder, &expunge, &seen).await.unwrap();
-                for (at, message) in bench.open().await.messages().iter().enumerate() {
-                    let before = folder.messages().iter().position(|before| before.uid == message.uid);
-                    let marked =
-                        before.is_some_and(|before| seen.contains(&before) || folder.messages()[before].flags.contains(Flags::SEEN));
-                    assert_eq!(message.flags.contains(Flags::SEEN), marked, "{at}");
+                for message in records(&bench.open().await) {
+                    let at = before.iter().position(|before| before.uid == message.uid);
+                    let marked = at.is_some_and(|at| seen.contains(&at) || before[at].flags().contains(Flags::SEEN));
+                    assert_eq!(message.flags().contains(Flags::SEEN), marked);
                 }
                 let mut at = 0..;
                 model.texts.retain(|_| !expunge.contains(&at.next().unwrap()));
@@ -124,8 +141,7 @@ async fn play(steps: Vec<Step>) {
                 }
             }
             Step::Forget => {
-                let _ = fs::remove_file(bench.index());
-                model.forgot = true;
+                bench.forget();
             }
         }
         model.check(&bench).await;
