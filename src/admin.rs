@@ -4,9 +4,17 @@ mod claims;
 mod domain;
 mod folders;
 mod lines;
+mod mailbox;
+mod maildrop;
+mod mailroom;
+mod quota;
+mod service;
 mod user;
 
 pub use domain::{DomainChange, NewDomain};
+pub use mailbox::{Format, Import, Line, Mailboxes, Source, Target};
+pub use mailroom::Mailroom;
+pub use quota::{QuotaChange, QuotaLine};
 pub use user::{NewUser, Remains};
 
 use std::fs::File;

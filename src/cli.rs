@@ -5,6 +5,8 @@ mod demo;
 mod explain;
 mod inetd;
 pub mod log;
+mod mailbox;
+mod progress;
 mod setup;
 mod vmail;
 

@@ -9,19 +9,23 @@ use crate::address::{Domain, Owner};
 use crate::config::{self, Fsync, Machine as Settings, Root, SpecialUse};
 use claim::Claims;
 use disk::{Disk, Machine};
-use mailbox::Open;
+use mailbox::{Open, Recent};
 use news::News;
 use quota::{Quota, Usage};
 use settler::Settler;
 
 mod account;
 mod any;
+#[cfg(test)]
+mod bench;
 mod busy;
 mod change;
 mod claim;
+mod convert;
 pub mod disk;
 mod dotlocked;
 mod draft;
+mod examine;
 mod folders;
 mod identity;
 pub mod index;
@@ -35,6 +39,7 @@ mod measure;
 mod memory;
 mod message;
 pub mod name;
+mod namespace;
 mod news;
 #[cfg(test)]
 mod plug;
@@ -45,22 +50,27 @@ mod spool;
 mod sync;
 mod trouble;
 mod uids;
+mod welcome;
 
 pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
 pub use change::{Applied, Changes, FlagChange, How};
 pub use claim::Claim;
+pub use convert::Converted;
 pub use draft::{Draft, Incoming, Letter};
+pub use examine::{Mend, Oddity};
 pub use index::{Entry, State};
 pub use listing::{Appended, Copied, Listed, MailboxId, Status};
 pub use local::{LocalFolder, LocalHome};
 pub use memory::{MemoryFolder, MemoryHome};
 pub use message::{Flags, Uidl};
 pub use name::FolderName;
+pub use namespace::Namespace;
 pub use news::Watcher;
 pub use reader::Reader;
 pub use trouble::Trouble;
 pub use uids::Uids;
+pub use welcome::welcome;
 
 /// What the store needs to know of the machine.
 #[derive(Debug, Clone)]
@@ -123,7 +133,7 @@ pub enum LockKind {
 
 /// All mailboxes of the machine. Built once; clones share.
 #[derive(Clone)]
-pub struct Store(Arc<Shared>);
+pub struct Store(Arc<Shared>, Recent);
 
 struct Shared {
     places: Places,
@@ -162,7 +172,7 @@ impl Store {
 
     /// A store whose updates go through `disk`.
     fn on(places: Places, disk: Arc<dyn Disk>) -> Store {
-        Store(Arc::new(Shared {
+        let shared = Shared {
             places,
             disk,
             claims: Claims::default(),
@@ -173,12 +183,13 @@ impl Store {
             busy: Mutex::default(),
             freed: Condvar::new(),
             warned: Mutex::default(),
-        }))
+        };
+        Store(Arc::new(shared), Recent::default())
     }
 
     /// The mail of `account`. Costs nothing; opening a folder does.
     pub fn home(&self, account: Account) -> AnyHome {
-        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), account))
+        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), self.1.clone(), account))
     }
 
     /// A message to be received.
@@ -206,6 +217,43 @@ impl Store {
     /// The maildrop can't be locked or written.
     pub fn finish(&self, account: &Account) -> Result<(), Trouble> {
         mbox::finish(&self.0, account)
+    }
+
+    /// Looks at folder `name` of `account` more closely than a session does: its index, its files, which should belong to `uid`, and
+    /// its figure in the quota. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Home::open`].
+    pub fn examine(&self, account: &Account, name: &FolderName, uid: u32) -> Result<Vec<Oddity>, Trouble> {
+        examine::examine(&self.local(account), name, uid)
+    }
+
+    /// Drops the index of folder `name` and makes it anew; who uses it goes on with the new one. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Home::open`].
+    pub fn rebuild(&self, account: &Account, name: &FolderName) -> Result<(), Trouble> {
+        self.local(account).mailbox(name)?.rebuild().map(drop)
+    }
+
+    /// Makes the mail of `account` an mbox or a Maildir, with all folders, UIDs, flags, keywords, dates and subscriptions; what POP3
+    /// calls messages in form `uidl` stays, too. `told` hears of each message how many are done, and of how many. The caller has the
+    /// account's [`Claim`]; deliveries wait. Blocks.
+    ///
+    /// # Errors
+    /// The mail is then what it was.
+    pub fn convert(
+        &self,
+        account: &Account,
+        to: config::Spool,
+        uidl: config::Uidl,
+        told: &mut dyn FnMut(u64, u64),
+    ) -> Result<Converted, Trouble> {
+        convert::convert(&self.local(account), to, uidl, told)
+    }
+
+    fn local(&self, account: &Account) -> LocalHome {
+        LocalHome::new(Arc::clone(&self.0), self.1.clone(), account.clone())
     }
 }
 
@@ -325,4 +373,6 @@ pub enum Facts {
     Size,
     /// Also its identity, and what [`Folder::cached`] gives.
     Content,
+    /// Its identity, and whether an equal message came before it: [`Record::is_twin`](index::Record::is_twin).
+    Twins,
 }

@@ -14,4 +14,5 @@ mod rfc;
 mod samples;
 mod stls;
 mod store;
+mod tools;
 mod transcripts;

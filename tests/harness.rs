@@ -4,7 +4,9 @@
 //! Every test here depends on what is installed. What is missing is said, and is a failure where `CI=true`: `tests/run` installs it all.
 
 pub mod certificate;
+pub mod imap;
 pub mod machine;
+pub mod ours;
 pub mod pop;
 pub mod program;
 pub mod site;

@@ -114,12 +114,13 @@ async fn a_spool_that_is_no_file_is_refused_and_the_session_goes_on() {
     let house = house("");
     let spool = house.root().spool(&"va.test".parse().unwrap()).join("joe");
     fs::remove_file(&spool).unwrap();
-    fs::create_dir(&spool).unwrap();
+    // A folder would be a Maildir.
+    std::os::unix::fs::symlink("/etc/passwd", &spool).unwrap();
     let (heard, _) = session(&house.open(Mode::Daemon), "STAT\r\nQUIT\r\n", "shutdown.\r\n").await;
     let expected = "-ERR [SYS/PERM] the maildrop can't be read; the administrator has to look\r\n-ERR Invalid command";
     assert!(heard.contains(expected), "{heard}");
     assert!(heard.ends_with("shutdown.\r\n"), "{heard}");
-    assert!(spool.is_dir());
+    assert!(spool.is_symlink());
 }
 
 #[tokio::test]

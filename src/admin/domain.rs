@@ -73,26 +73,36 @@ impl Admin {
     /// Changes the record, keeping its comments.
     pub fn change_domain(&self, name: &Domain, change: &DomainChange) -> anyhow::Result<()> {
         let known = self.directory.get(name).with_context(|| format!("{name}: no such domain"))?;
+        self.edit_record(name, |document| {
+            match change {
+                DomainChange::Enabled(enabled) => document["enabled"] = value(*enabled),
+                DomainChange::AddAlias(alias) => {
+                    self.must_be_free(alias)?;
+                    set_aliases(document, known.record.alias.iter().chain([alias]));
+                }
+                DomainChange::RemoveAlias(alias) => {
+                    ensure!(known.record.alias.contains(alias), "{alias}: is no alias of {name}");
+                    set_aliases(document, known.record.alias.iter().filter(|other| *other != alias));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Changes the record of a domain, keeping its comments.
+    pub(super) fn edit_record(&self, name: &Domain, edit: impl FnOnce(&mut DocumentMut) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let path = self.root.record(name);
         let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read.with_context(|| format!("{}: can't be read", path.display()))?,
         };
         // What does not parse is not edited: the mistake would be buried.
         DomainRecord::parse(&text, &path)?;
         let mut document: DocumentMut = text.parse().with_context(|| format!("{}: does not parse", path.display()))?;
-        match change {
-            DomainChange::Enabled(enabled) => document["enabled"] = value(*enabled),
-            DomainChange::AddAlias(alias) => {
-                self.must_be_free(alias)?;
-                set_aliases(&mut document, known.record.alias.iter().chain([alias]));
-            }
-            DomainChange::RemoveAlias(alias) => {
-                ensure!(known.record.alias.contains(alias), "{alias}: is no alias of {name}");
-                set_aliases(&mut document, known.record.alias.iter().filter(|other| *other != alias));
-            }
-        }
-        self.write(&path, &document.to_string(), 0o644)
+        edit(&mut document)?;
+        let edited = document.to_string();
+        DomainRecord::parse(&edited, &path)?;
+        self.write(&path, &edited, 0o644)
     }
 
     /// Gives a domain another name; the old one is forgotten, unless it is made an alias. What was interrupted can be repeated.

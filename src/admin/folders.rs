@@ -6,25 +6,20 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
-use super::Admin;
+use super::{Admin, maildrop, service};
 use crate::address::{Domain, Owner};
-use crate::config::Owned;
+use crate::config::{DomainRecord, Owned};
 use crate::os::place::{Place, make_folders};
 
 impl Admin {
     /// The service user's uid and gid, where there is such a user and we may give files away.
     pub(super) fn service(&self) -> Option<(u32, u32)> {
-        if !rustix::process::geteuid().is_root() {
-            return None;
-        }
-        let user = nix::unistd::User::from_name(&self.machine.user).ok().flatten()?;
-        Some((user.uid.as_raw(), user.gid.as_raw()))
+        service::user(&self.machine)
     }
 
     /// Whose files are no strangers': root's, ours and the service's.
     pub(super) fn known(&self) -> Vec<u32> {
-        let own = rustix::process::geteuid().as_raw();
-        [0, own].into_iter().chain(self.service().map(|(uid, _)| uid)).collect()
+        service::known(&self.machine)
     }
 
     /// The folders of a domain's maildrops and homes.
@@ -50,9 +45,10 @@ impl Admin {
         Ok(())
     }
 
-    /// The home and the empty maildrop of an account. What [`Admin::keep`] kept becomes this account's: the two themselves, not
+    /// The home and the empty maildrop of an account, in the domain's form. What [`Admin::keep`] kept becomes this account's: the two themselves, not
     /// what is in the home, which keeps its owner.
-    pub(super) fn make_account_folders(&self, owner: &Owner, home: &Path, owned: Owned, uid: u32, gid: u32) -> anyhow::Result<()> {
+    pub(super) fn make_account_folders(&self, owner: &Owner, home: &Path, record: &DomainRecord, uid: u32, gid: u32) -> anyhow::Result<()> {
+        let owned = record.owner;
         self.make_domain_folders(owner.domain(), owned)?;
         let ids = match owned {
             Owned::Vmail => self.service(),
@@ -62,9 +58,9 @@ impl Admin {
         let maildrop = self.root.spool(owner.domain()).join(owner.user().as_str());
         // Given away only when both are there: a uid that nobody gets in the end would make them a stranger's for the next attempt.
         let (in_home, _) = Place::folder(home, &known).map_err(|error| fault(home, error))?;
-        let in_spool = Place::file(&maildrop, &known).map_err(|error| fault(&maildrop, error))?;
+        let in_spool = maildrop::make(&maildrop, record.spool, &known).map_err(|error| fault(&maildrop, error))?;
         give_alone(&in_home, ids, 0o700).map_err(|error| fault(home, error))?;
-        give_alone(&in_spool, ids, 0o600).map_err(|error| fault(&maildrop, error))
+        maildrop::give(&in_spool, &maildrop, ids).map_err(|error| fault(&maildrop, error))
     }
 
     /// Marks the mail of a removed account of `uid` as kept: an account that gets the name later may have it, though its uid is
@@ -79,10 +75,9 @@ impl Admin {
         }
         let known: Vec<u32> = self.known().into_iter().chain([uid]).collect();
         let (maildrop, home) = (self.root.spool(owner.domain()).join(owner.user().as_str()), self.root.home(owner));
-        let kept =
-            [(Place::file_that_is_there(&maildrop, &known), &maildrop, 0o600), (Place::folder_that_is_there(&home, &known), &home, 0o700)];
-        for (place, path, mode) in kept {
-            match place.and_then(|place| give_alone(&place, ids, mode)) {
+        let in_home = Place::folder_that_is_there(&home, &known).map(|place| (place, 0o700));
+        for (place, path) in [(maildrop::that_is_there(&maildrop, &known), &maildrop), (in_home, &home)] {
+            match place.and_then(|(place, mode)| give_alone(&place, ids, mode)) {
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
                 outcome => outcome.map_err(|error| fault(path, error))?,
             }

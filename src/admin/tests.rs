@@ -38,6 +38,13 @@ impl Tree {
         self.admin().add_user(&NewUser { owner: owner.parse().unwrap(), full_name: String::new(), secret })
     }
 
+    /// Adds a line to the beginning of the domain's record.
+    fn record(&self, line: &str) {
+        let path = self.at("etc/vmail/domains/va.test.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{line}{text}")).unwrap();
+    }
+
     /// What the running service has.
     fn store(&self) -> Store {
         let root = Root::new(self.0.path());
@@ -116,6 +123,7 @@ fn what_strangers_have_put_there_is_no_accounts() {
 #[test]
 fn kept_mail_is_for_the_next_account_of_that_name() {
     let tree = Tree::new(Owned::User);
+    tree.record("spool = \"mbox\"\n");
     let spool = tree.at("var/spool/vmail/va.test/joe");
     let first = if is_root() { tree.add("joe@va.test").unwrap() } else { return };
     fs::write(&spool, "mail").unwrap();
@@ -128,12 +136,58 @@ fn kept_mail_is_for_the_next_account_of_that_name() {
     assert_eq!(owner_and_mode(&spool), (second, 0o600));
     assert_eq!(owner_and_mode(&tree.at("vhome/va.test/home/joe")), (second, 0o700));
     assert_eq!(fs::read_to_string(&spool).unwrap(), "mail");
-    // And with the domain.
+    // And with the domain; what is there decides what it is.
     tree.admin().remove_domain(&va(), Remains::Kept).unwrap();
     tree.admin().add_domain(&new_domain(Owned::User)).unwrap();
     let third = tree.add("joe@va.test").unwrap();
     assert!(third > second, "uids are not given twice");
     assert_eq!(owner_and_mode(&spool), (third, 0o600));
+}
+
+#[test]
+fn a_maildrop_has_the_form_that_the_domain_wants() {
+    let tree = Tree::new(Owned::Vmail);
+    tree.add("ann@va.test").unwrap();
+    tree.record("spool = \"mbox\"\n");
+    tree.add("joe@va.test").unwrap();
+    let spool = tree.at("var/spool/vmail/va.test");
+    let service = tree.admin().service().map_or(rustix::process::geteuid().as_raw(), |(uid, _)| uid);
+    ["ann", "ann/cur", "ann/new", "ann/tmp"]
+        .iter()
+        .for_each(|part| assert_eq!(owner_and_mode(&spool.join(part)), (service, 0o700), "{part}"));
+    assert_eq!(owner_and_mode(&spool.join("joe")), (service, 0o600));
+    assert!(spool.join("joe").is_file());
+    tree.admin().rename_user(&"ann@va.test".parse().unwrap(), &"eve".parse().unwrap()).unwrap();
+    assert!(tree.exists("var/spool/vmail/va.test/eve/cur") && !tree.exists("var/spool/vmail/va.test/ann"));
+    tree.admin().remove_user(&"eve@va.test".parse().unwrap(), Remains::Purged).unwrap();
+    assert!(!tree.exists("var/spool/vmail/va.test/eve"));
+}
+
+#[test]
+fn a_kept_maildir_becomes_the_next_accounts_with_all_that_is_in_it() {
+    let tree = Tree::new(Owned::User);
+    let first = if is_root() { tree.add("joe@va.test").unwrap() } else { return };
+    let spool = tree.at("var/spool/vmail/va.test/joe");
+    for made in [".Sent", ".Sent/cur"] {
+        fs::create_dir(spool.join(made)).unwrap();
+    }
+    let files = ["cur/1.a:2,S", "dovecot-uidlist", ".Sent/cur/2.a:2,"];
+    files.iter().for_each(|file| fs::write(spool.join(file), "mail").unwrap());
+    for made in [&files[..], &[".Sent", ".Sent/cur"]].concat() {
+        chown(spool.join(made), Some(first), Some(first)).unwrap();
+    }
+    let precious = tree.at("precious");
+    fs::write(&precious, "x").unwrap();
+    symlink(&precious, spool.join("cur/link")).unwrap();
+    fs::hard_link(&precious, spool.join("cur/hard")).unwrap();
+    tree.admin().remove_user(&joe(), Remains::Kept).unwrap();
+    assert_eq!(owner_and_mode(&spool), (0, 0o700), "nobody gets in meanwhile");
+    let second = tree.add("joe@va.test").unwrap();
+    assert_eq!(owner_and_mode(&spool), (second, 0o700));
+    for given in [&files[..], &["cur", "new", "tmp", ".Sent", ".Sent/cur"]].concat() {
+        assert_eq!(owner_and_mode(&spool.join(given)).0, second, "{given}");
+    }
+    assert_eq!(owner_and_mode(&precious).0, 0, "what was never the account's does not become it");
 }
 
 #[test]
@@ -165,6 +219,12 @@ fn nothing_is_moved_under_a_session() {
 fn an_interrupted_update_is_finished_before_anything_moves() {
     let tree = Tree::new(Owned::Vmail);
     tree.add("joe@va.test").unwrap();
+    // Journals belong to mboxes.
+    fs::remove_dir_all(tree.at("var/spool/vmail/va.test/joe")).unwrap();
+    fs::write(tree.at("var/spool/vmail/va.test/joe"), "").unwrap();
+    if let Some((uid, gid)) = tree.admin().service() {
+        chown(tree.at("var/spool/vmail/va.test/joe"), Some(uid), Some(gid)).unwrap();
+    }
     // One that is not whole was never acted upon: to finish it is to take it away.
     let pending = || {
         fs::create_dir_all(tree.at("var/lib/vmail/redo/va.test")).unwrap();
@@ -191,7 +251,10 @@ fn what_is_counted_follows_the_names_and_goes_with_the_mail() {
     tree.add("joe@va.test").unwrap();
     let of = |domain: &str| Quota::open(&tree.at("var/lib/vmail/quota"), &domain.parse().unwrap());
     let some = Usage { octets: 7, messages: 1 };
-    of("va.test").set(joe().user(), "INBOX", some).unwrap();
+    let admin = tree.admin();
+    service::make_folders(&admin.root, &admin.machine).unwrap();
+    service::actor(&admin.machine).run(|| Ok(of("va.test").set(joe().user(), "INBOX", some).unwrap())).unwrap();
+    drop(admin);
     tree.admin().rename_user(&joe(), &"jim".parse().unwrap()).unwrap();
     assert_eq!(of("va.test").usage(&"jim".parse().unwrap()).unwrap(), some);
     tree.admin().rename_domain(&va(), &"vb.test".parse().unwrap()).unwrap();

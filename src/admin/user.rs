@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-use super::Admin;
 use super::folders::{is_there, move_if_there, remove_if_there};
 use super::lines::Lines;
+use super::{Admin, service};
 use crate::address::{Owner, User};
+use crate::store::Trouble;
 use crate::store::quota::Quota;
 use crate::vdomain::VirtualDomain;
 use crate::vdomain::password::{self, Secret};
@@ -46,7 +47,7 @@ impl Admin {
         let hash = hash(domain, &new.secret)?;
         // A domain of a linuxconf tree may lack some; written below, they would be root's alone.
         self.make_user_files(owner.domain())?;
-        self.make_account_folders(owner, &home, domain.record.owner, uid, uid)?;
+        self.make_account_folders(owner, &home, &domain.record, uid, uid)?;
         let name = owner.user().to_string();
         // shadow first: a user without a line there is refused, so that there is no moment with an account half made.
         shadow.put(&name, &shadow_line(&name, hash));
@@ -80,7 +81,8 @@ impl Admin {
     pub fn rename_user(&self, owner: &Owner, new: &User) -> anyhow::Result<()> {
         let to = Owner::new(owner.domain().clone(), new.clone());
         self.must_exist(owner)?;
-        let _claims = self.claim(self.domain(owner)?, [owner.user()])?;
+        let domain = self.domain(owner)?;
+        let _claims = self.claim(domain, [owner.user()])?;
         let (mut passwd, mut shadow) = (self.passwd(owner)?, self.shadow(owner)?);
         ensure!(passwd.fields(new.as_str()).is_none(), "{to}: is already there");
         let moves: Vec<_> = std::iter::zip(self.places_of(owner), self.places_of(&to)).collect();
@@ -88,7 +90,7 @@ impl Admin {
             bail!("{}: is in the way", taken.display());
         }
         moves.iter().try_for_each(|(from, to)| move_if_there(from, to))?;
-        self.quota(owner).rename_user(owner.user(), new)?;
+        self.quota(domain, |counter| counter.rename_user(owner.user(), new))?;
         let (old, name) = (owner.user().as_str(), new.to_string());
         for (lines, path, mode) in
             [(&mut shadow, self.root.shadow(owner.domain()), 0o600), (&mut passwd, self.root.passwd(owner.domain()), 0o644)]
@@ -119,13 +121,20 @@ impl Admin {
         shadow.remove(owner.user().as_str());
         self.write(&self.root.passwd(owner.domain()), &passwd.text(), 0o644)?;
         self.write(&self.root.shadow(owner.domain()), &shadow.text(), 0o600)?;
+        // The next account of that name has mail of its own, or takes over what is kept: that is counted when it is seen.
+        self.quota(domain, |counter| counter.forget_user(owner.user()))?;
+        remove_if_there(&self.root.index().join(owner.domain().as_str()).join(owner.user().as_str()))?;
         match remains {
-            Remains::Purged => {
-                self.places_of(owner).iter().try_for_each(|place| remove_if_there(place))?;
-                Ok(self.quota(owner).forget_user(owner.user())?)
-            }
+            Remains::Purged => self.places_of(owner).iter().try_for_each(|place| remove_if_there(place)),
             Remains::Kept => uid.map_or(Ok(()), |uid| self.keep(owner, domain.record.owner, uid)),
         }
+    }
+
+    /// Changes what the counter of a domain knows, which is the service's.
+    fn quota(&self, domain: &VirtualDomain, deed: impl FnOnce(&Quota) -> Result<(), Trouble>) -> anyhow::Result<()> {
+        let store = service::store(&self.root, &self.machine)?;
+        let changed = service::actor(&self.machine).run(|| Ok(deed(&store.quota(&domain.name))))?;
+        changed.with_context(|| format!("the quota of {}", domain.name))
     }
 
     /// What an account has beside its lines: maildrop, home, index, journal.
@@ -133,10 +142,6 @@ impl Admin {
         let (domain, user) = (owner.domain().as_str(), owner.user().as_str());
         let root = &self.root;
         [root.spool(owner.domain()).join(user), root.home(owner), root.index().join(domain).join(user), root.redo().join(domain).join(user)]
-    }
-
-    fn quota(&self, owner: &Owner) -> Quota {
-        Quota::open(&self.root.quota(), owner.domain())
     }
 
     fn domain(&self, owner: &Owner) -> anyhow::Result<&VirtualDomain> {
@@ -147,7 +152,7 @@ impl Admin {
             .with_context(|| format!("{name}: no such domain; `vmail domain add {name}` makes it"))
     }
 
-    fn must_exist(&self, owner: &Owner) -> anyhow::Result<()> {
+    pub(super) fn must_exist(&self, owner: &Owner) -> anyhow::Result<()> {
         self.domain(owner)?;
         ensure!(self.passwd(owner)?.fields(owner.user().as_str()).is_some(), "{owner}: no such user");
         Ok(())

@@ -58,6 +58,7 @@ pub(super) fn user(root: Root, command: UserCommand) -> anyhow::Result<()> {
         }
         UserCommand::Disable { user } => Admin::lock(root)?.enable_user(&user, false)?,
         UserCommand::Enable { user } => Admin::lock(root)?.enable_user(&user, true)?,
+        UserCommand::Quota { user, limits } => super::mailbox::user_quota(root, user, limits)?,
         UserCommand::Rename { user, new } => Admin::lock(root)?.rename_user(&user, &new)?,
         UserCommand::Remove { user, purge } => Admin::lock(root)?.remove_user(&user, remains(purge))?,
     }
@@ -161,7 +162,7 @@ fn show_user(directory: &Directory, owner: &Owner) -> anyhow::Result<()> {
 }
 
 /// A column for each key, or JSON.
-fn print(rows: Vec<Value>, as_json: bool, keys: &[&str]) {
+pub(super) fn print(rows: Vec<Value>, as_json: bool, keys: &[&str]) {
     if as_json {
         return println!("{}", Value::Array(rows));
     }

@@ -9,8 +9,8 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::json;
 
-use crate::address::Domain;
-use crate::admin::{Admin, NewDomain, NewUser};
+use crate::address::{Domain, Owner};
+use crate::admin::{Admin, Format, Import, Mailroom, NewDomain, NewUser, Source};
 use crate::config::{Machine, Owned, Root, TlsMode};
 use crate::os::atomic;
 use crate::serve::{self, Started};
@@ -105,11 +105,24 @@ fn fill(root: &Root, demo: &Demo) -> anyhow::Result<()> {
         alias: Vec::new(),
         owner: Owned::Vmail,
     })?;
-    let owner = format!("{USER}@{name}").parse()?;
-    let secret = Secret::new(demo.password.as_bytes().to_vec()).context("the demo's passwords are short")?;
-    Admin::lock(root.clone())?.add_user(&NewUser { owner, full_name: "Joe Who".into(), secret })?;
-    let maildrop = root.spool(&name).join(USER);
-    fs::write(&maildrop, demo.mail).with_context(|| format!("{}: can't be written", maildrop.display()))
+    // What is there decides: joe's mail stays one file, as the historical system had it.
+    let maildrop = root.spool(&name).join(MBOX_USER);
+    fs::write(&maildrop, demo.mail).with_context(|| format!("{}: can't be written", maildrop.display()))?;
+    for (user, full_name) in [(MBOX_USER, "Joe Who"), (MAILDIR_USER, "Ann Other")] {
+        let secret = Secret::new(demo.password.as_bytes().to_vec()).context("the demo's passwords are short")?;
+        let new = NewUser { owner: format!("{user}@{name}").parse()?, full_name: full_name.into(), secret };
+        Admin::lock(root.clone())?.add_user(&new)?;
+    }
+    deliver(root, &format!("{MAILDIR_USER}@{name}").parse()?, demo.more)
+}
+
+/// Puts the messages of an mbox into the maildrop of `owner`.
+fn deliver(root: &Root, owner: &Owner, mail: &[u8]) -> anyhow::Result<()> {
+    let path = root.path().join("mail");
+    fs::write(&path, mail).with_context(|| format!("{}: can't be written", path.display()))?;
+    let source = Source { path: path.clone(), format: Some(Format::Mbox) };
+    Mailroom::open(root)?.account(owner)?.import(&source, &Import::default(), &mut |_, _| ())?;
+    fs::remove_file(&path).with_context(|| format!("{}: can't be removed", path.display()))
 }
 
 /// The demo's vmail.toml: high ports, and whoever has started it as the service user.
@@ -154,11 +167,10 @@ fn as_json(root: &Root, started: &Started) -> serde_json::Value {
         .iter()
         .map(|place| json!({ "proto": place.proto, "tls": place.tls, "address": place.address.ip(), "port": place.address.port() }))
         .collect();
-    let own = DOMAINS.iter().map(|demo| json!({ "domain": demo.name, "login": USER, "address": demo.address, "password": demo.password }));
-    let shared = DOMAINS.iter().map(|demo| {
-        let login = format!("{USER}@{}", demo.name);
-        json!({ "domain": demo.name, "login": login, "address": SHARED, "password": demo.password })
-    });
+    let account = |demo: &Demo, login: String, address: &str, spool: &str| json!({ "domain": demo.name, "login": login, "address": address, "password": demo.password, "spool": spool });
+    let logins = || DOMAINS.iter().flat_map(|demo| USERS.iter().map(move |(user, spool)| (demo, *user, *spool)));
+    let own = logins().map(|(demo, user, spool)| account(demo, user.to_owned(), demo.address, spool));
+    let shared = logins().map(|(demo, user, spool)| account(demo, format!("{user}@{}", demo.name), SHARED, spool));
     let accounts: Vec<_> = own.chain(shared).collect();
     json!({ "root": root.path(), "listeners": listeners, "accounts": accounts, "ca": root.etc().join("tls/ca.pem") })
 }
@@ -171,25 +183,26 @@ fn print(root: &Root, started: &Started, native: &[String]) {
         None => "main domain, refused: run as root with a native POP3 daemon installed".to_owned(),
     };
     println!("vmail {} serves the demo in {} (POP3 port {pop3}, with TLS {pop3s})\n", crate::VERSION, root.path().display());
-    println!("  {:<11} {:<8} {:<12} password", "address", "domain", "login");
+    println!("  {:<11} {:<8} {:<12} {:<12} mail in", "address", "domain", "login", "password");
     println!("  {MAIN:<11} {main}");
-    for demo in DOMAINS {
-        println!("  {:<11} {:<8} {USER:<12} {}", demo.address, demo.name, demo.password);
+    for (demo, (user, spool)) in DOMAINS.iter().flat_map(|demo| USERS.iter().map(move |user| (demo, user))) {
+        println!("  {:<11} {:<8} {user:<12} {:<12} {spool}", demo.address, demo.name, demo.password);
     }
-    for demo in DOMAINS {
-        println!("  {SHARED:<11} shared   {:<12} {}", format!("{USER}@{}", demo.name), demo.password);
+    for (demo, (user, spool)) in DOMAINS.iter().flat_map(|demo| USERS.iter().map(move |user| (demo, user))) {
+        println!("  {SHARED:<11} shared   {:<12} {:<12} {spool}", format!("{user}@{}", demo.name), demo.password);
     }
     let demo = &DOMAINS[0];
     println!("\nTry:");
     println!("  telnet {} {pop3}", demo.address);
-    println!("  curl --user {USER}:{} pop3://{}:{pop3}/", demo.password, demo.address);
+    println!("  curl --user {MBOX_USER}:{} pop3://{}:{pop3}/", demo.password, demo.address);
     println!(
-        "  curl --user {USER}@{}:{} --cacert {}/etc/vmail/tls/ca.pem pop3s://{SHARED}:{pop3s}/1",
+        "  curl --user {MBOX_USER}@{}:{} --cacert {}/etc/vmail/tls/ca.pem pop3s://{SHARED}:{pop3s}/1",
         demo.name,
         demo.password,
         root.path().display()
     );
-    println!("  vmail --root {} explain --local {SHARED} --login {USER}@{}", root.path().display(), DOMAINS[1].name);
+    println!("  vmail --root {} mailbox list {MAILDIR_USER}@{}", root.path().display(), demo.name);
+    println!("  vmail --root {} explain --local {SHARED} --login {MBOX_USER}@{}", root.path().display(), DOMAINS[1].name);
     println!("\nCtrl-C ends it.");
 }
 
@@ -198,14 +211,31 @@ struct Demo {
     name: &'static str,
     address: &'static str,
     password: &'static str,
+    /// Of joe.
     mail: &'static [u8],
+    /// Of ann.
+    more: &'static [u8],
 }
 
 const DOMAINS: &[Demo] = &[
-    Demo { name: "va.test", address: "127.0.0.2", password: "apple-of-va", mail: include_bytes!("demo/va.mbox") },
-    Demo { name: "vb.test", address: "127.0.0.3", password: "bread-of-vb", mail: include_bytes!("demo/vb.mbox") },
+    Demo {
+        name: "va.test",
+        address: "127.0.0.2",
+        password: "apple-of-va",
+        mail: include_bytes!("demo/va.mbox"),
+        more: include_bytes!("demo/va-ann.mbox"),
+    },
+    Demo {
+        name: "vb.test",
+        address: "127.0.0.3",
+        password: "bread-of-vb",
+        mail: include_bytes!("demo/vb.mbox"),
+        more: include_bytes!("demo/vb-ann.mbox"),
+    },
 ];
 const MAIN: &str = "127.0.0.1";
 const SHARED: &str = "127.0.0.4";
 const HOST: &str = "demo.vmail.test";
-const USER: &str = "joe";
+const MBOX_USER: &str = "joe";
+const MAILDIR_USER: &str = "ann";
+const USERS: &[(&str, &str)] = &[(MBOX_USER, "mbox"), (MAILDIR_USER, "maildir")];

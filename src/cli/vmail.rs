@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::mailbox::{self, Limits, MailboxCommand, QuotaCommand};
 use super::{account, demo, explain, inetd, setup};
 use crate::address::{Domain, Owner, User};
 use crate::config::{Machine, Owned, Root};
@@ -38,6 +39,12 @@ enum Command {
     /// Users
     #[command(subcommand)]
     User(UserCommand),
+    /// Mail folders of a user
+    #[command(subcommand)]
+    Mailbox(MailboxCommand),
+    /// How much mail users may have
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// Tell whose a connection or a login would be, and why
     Explain(explain::Options),
     /// Look at domains as their users meet them; the same as checkvdomain
@@ -160,6 +167,13 @@ pub(super) enum UserCommand {
         /// user@domain
         user: Owner,
     },
+    /// Set how much mail a user may have; without options show it
+    Quota {
+        /// user@domain
+        user: Owner,
+        #[command(flatten)]
+        limits: Limits,
+    },
     /// Give a user another name in the same domain; mail and home go with it
     Rename {
         /// user@domain
@@ -238,6 +252,8 @@ fn run(vmail: Vmail) -> anyhow::Result<ExitCode> {
         Command::Config(ConfigCommand::Show) => print!("{}", Machine::load(&root)?.to_toml()),
         Command::Domain(command) => account::domain(root, command)?,
         Command::User(command) => account::user(root, command)?,
+        Command::Mailbox(command) => return mailbox::mailbox(&root, command),
+        Command::Quota(command) => mailbox::quota(root, command)?,
         Command::Explain(options) => explain::run(&root, &options)?,
         Command::Check { domains } => return inetd::check_all(&root, &domains),
         Command::Tls(TlsCommand::SelfSigned { name }) => setup::self_signed(&root, name)?,

@@ -85,6 +85,37 @@ impl Dotlock {
     }
 }
 
+impl Dotlock {
+    /// As [`Dotlock::take`], in fewer steps, for folders in which each program makes its locks by `O_EXCL` alone: Maildirs, where
+    /// nobody has to fear the NFS of the last century.
+    pub fn take_exclusively(file: &Path, actor: Actor) -> io::Result<Option<Dotlock>> {
+        actor.run(|| {
+            let path = beside(file, ".lock");
+            let ino = match label_anew(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    if !(is_stale(&path)? || is_abandoned(&path)) || !clear(&path)? {
+                        return Ok(None);
+                    }
+                    match label_anew(&path) {
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+                        made => made?,
+                    }
+                }
+                made => made?,
+            };
+            Ok(Some(Dotlock { path, actor, ino }))
+        })
+    }
+}
+
+/// Its maker died before it could say who it is.
+fn is_abandoned(path: &Path) -> bool {
+    let patience = Duration::from_secs(10);
+    fs::symlink_metadata(path).is_ok_and(|made| {
+        made.len() == 0 && made.modified().is_ok_and(|when| SystemTime::now().duration_since(when).is_ok_and(|age| age > patience))
+    })
+}
+
 impl Drop for Dotlock {
     fn drop(&mut self) {
         let removed = self.actor.run(|| match fs::symlink_metadata(&self.path) {
@@ -111,8 +142,16 @@ fn beside(spool: &Path, suffix: &str) -> PathBuf {
 fn mark(path: &Path) -> io::Result<u64> {
     // A name of an earlier process with our id.
     let _ = fs::remove_file(path);
+    label_anew(path)
+}
+
+fn label_anew(path: &Path) -> io::Result<u64> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(label(std::process::id()).as_bytes())?;
+    if let Err(error) = file.write_all(label(std::process::id()).as_bytes()) {
+        // A lock without a name would keep everybody out.
+        let _ = fs::remove_file(path);
+        return Err(error);
+    }
     Ok(file.metadata()?.ino())
 }
 
@@ -156,7 +195,7 @@ fn clear(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         outcome => outcome?,
     }
-    let stale = is_stale(&aside)?;
+    let stale = is_stale(&aside)? || is_abandoned(&aside);
     if !stale {
         // It was a fresh one: back with it, if its place is still free.
         let _ = fs::hard_link(&aside, path);
@@ -236,5 +275,25 @@ mod tests {
         File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
         assert!(Dotlock::take(&spool, Actor::Service).unwrap().is_some());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_lock_made_at_one_stroke_excludes_and_is_taken_from_the_dead() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list");
+        let path = folder.path().join("list.lock");
+        let lock = Dotlock::take_exclusively(&file, Actor::Service).unwrap().unwrap();
+        assert!(Dotlock::take_exclusively(&file, Actor::Service).unwrap().is_none());
+        assert!(Dotlock::take(&file, Actor::Service).unwrap().is_none());
+        drop(lock);
+        assert!(!path.exists());
+        let long_ago = SystemTime::now() - Duration::from_secs(60);
+        for text in ["", &label(0x3fff_fff0)] {
+            fs::write(&path, text).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+            assert!(Dotlock::take_exclusively(&file, Actor::Service).unwrap().is_some(), "{text:?}");
+        }
+        fs::write(&path, "").unwrap();
+        assert!(Dotlock::take_exclusively(&file, Actor::Service).unwrap().is_none(), "its maker may live");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::Owner;
+use crate::config;
 use crate::login::Account;
 use crate::store::{self, AnyFolder, Changes, Claim, Entry, Facts, Flags, Folder, FolderName, Home, Reader, State, Store, Trouble, Uids};
 
@@ -63,6 +64,9 @@ impl Maildrop {
         let totals = folder.state().head().totals;
         if totals.sized < totals.messages {
             folder.learn(&Uids::all(), Facts::Size).await?;
+        }
+        if account.domain.record.uidl == config::Uidl::Md5 {
+            folder.learn(&Uids::all(), Facts::Twins).await?;
         }
         let messages = folder.state().clone();
         let marks = vec![Mark::default(); messages.len()];

@@ -198,7 +198,7 @@ fn holders(names: &dyn Names, local: Option<IpAddr>) -> Vec<Arc<VirtualDomain>> 
 
 /// Makes the service's own folders, and gives them to it.
 fn own_folders(root: &Root, uid: u32, gid: u32) -> io::Result<()> {
-    for folder in [root.index(), root.redo(), root.quota(), root.run()] {
+    for folder in [root.index(), root.redo(), root.quota(), root.staging(), root.run()] {
         std::fs::create_dir_all(&folder)?;
         std::os::unix::fs::chown(&folder, Some(uid), Some(gid))?;
     }

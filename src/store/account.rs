@@ -12,7 +12,7 @@ use crate::os::Actor;
 use crate::vdomain::{self, VirtualDomain};
 
 /// One account's mail: where it is and who acts on it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     pub owner: Owner,
     pub actor: Actor,

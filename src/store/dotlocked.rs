@@ -43,7 +43,7 @@ pub fn lock<'a>(shared: &'a Shared, actor: Actor, file: &Path) -> Result<Locked<
 /// removed to make room: going on without is right.
 fn attempt(shared: &Shared, actor: Actor, file: &Path) -> Result<Option<Option<Dotlock>>, Trouble> {
     const IMPOSSIBLE: [Errno; 5] = [Errno::ACCESS, Errno::PERM, Errno::NOSPC, Errno::ROFS, Errno::DQUOT];
-    match Dotlock::take(file, actor) {
+    match Dotlock::take_exclusively(file, actor) {
         Ok(taken) => Ok(taken.map(Some)),
         Err(error) if Errno::from_io_error(&error).is_some_and(|error| IMPOSSIBLE.contains(&error)) => {
             shared.warn_once(file, &error, "no dotlock can be made; going on without");

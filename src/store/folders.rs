@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::local::LocalHome;
 use super::mailbox::Open;
+use super::mbox;
 use super::name::disk::Layout;
 use super::name::{BadName, FolderName};
 use super::news::Place;
@@ -18,7 +19,7 @@ use super::{Account, Listed, MailboxId, Trouble, Uids};
 use crate::config::SpecialUse;
 use crate::os::Dir;
 
-mod lists;
+pub mod lists;
 mod removal;
 
 pub use lists::subscribe;
@@ -31,14 +32,26 @@ pub fn path(account: &Account, layout: Layout, name: &FolderName) -> Result<Path
     if name.is_inbox() {
         return Ok(account.spool.clone());
     }
-    match account.naming(layout).path(name) {
-        Ok(path) => Ok(top(account, layout).join(path)),
-        // It may be one that another program made.
-        Err(bad) => match found(account, layout)?.remove(name) {
-            Some(path) => Ok(top(account, layout).join(path)),
-            None => Err(Trouble::BadName(bad)),
-        },
+    let (top, path) = (top(account, layout), account.naming(layout).path(name));
+    if let Ok(path) = &path
+        && (is_plain(name) || is_there(account, &top.join(path)))
+    {
+        return Ok(top.join(path));
     }
+    // It may be one that another program made, as `.Räder` where we would write `.R&AOQ-der`.
+    match found(account, layout)?.remove(name) {
+        Some(other) => Ok(top.join(other)),
+        None => path.map(|path| top.join(path)).map_err(Trouble::BadName),
+    }
+}
+
+/// A name that has no other form on disk.
+fn is_plain(name: &FolderName) -> bool {
+    name.parts().all(|part| part.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'&'))
+}
+
+fn is_there(account: &Account, path: &Path) -> bool {
+    account.actor.run(|| Ok(path.symlink_metadata()?)).is_ok()
 }
 
 /// What the index of a folder is called: injective, and never the name of one of the index's files.
@@ -113,6 +126,10 @@ pub fn create(home: &LocalHome, name: &FolderName, special: Option<SpecialUse>) 
         // The folder is made in INBOX's.
         home.mailbox(&FolderName::inbox())?.spool.hold(true)?;
     }
+    if layout == Layout::Mbox {
+        // A folder of that name may have been removed by another program.
+        mbox::forget(home.shared(), account, name);
+    }
     let made = account.actor.run(|| match layout {
         Layout::Maildir => make_maildir(home, &path),
         Layout::Mbox => make_mbox(home, &path),
@@ -147,7 +164,8 @@ fn make_maildir(home: &LocalHome, path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-fn make_mbox(home: &LocalHome, path: &Path) -> io::Result<bool> {
+/// Makes an mbox at `path`, somewhere below `top`; `false` when there is one.
+pub fn make_mbox(home: &LocalHome, path: &Path) -> io::Result<bool> {
     let (disk, (above, name)) = (&*home.shared().disk, split(path)?);
     let dir = make_levels(home, above)?;
     match disk.create_in(&dir, name) {
@@ -164,6 +182,9 @@ pub fn delete(home: &LocalHome, name: &FolderName) -> Result<(), Trouble> {
     }
     let path = existing(home, name)?;
     uncounted(home, name, || removal::remove(home, &path))?;
+    if home.layout() == Layout::Mbox {
+        mbox::forget(home.shared(), home.account(), name);
+    }
     lists::forget_special(home, name)?;
     forget(home, name);
     home.changed();
@@ -193,10 +214,16 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
     for ((old, new), target) in std::iter::zip(&moves, targets) {
         // What the journal alone knows must be in the files, which keep it under the new name.
         home.mailbox(old)?.settle()?;
+        if layout == Layout::Mbox {
+            mbox::take_along(home.shared(), account, &home.mailbox(old)?.look()?, old, new);
+        }
         let (quota, user) = (home.shared().quota(account.owner.domain()), account.owner.user());
         let there = quota.folder_usage(user, &old.display('/').to_string())?;
         uncounted(home, old, || move_folder(home, &path(account, layout, old)?, &target))?;
         account.count(home.shared(), new, there.octets, there.messages);
+        if layout == Layout::Mbox {
+            mbox::forget(home.shared(), account, old);
+        }
         Open::forget(home.shared(), &home.index(old));
         // Going without an index only costs time.
         let _ = home.shared().disk.rename(&home.index(old), &home.index(new));
@@ -271,11 +298,11 @@ fn forget(home: &LocalHome, name: &FolderName) {
 }
 
 /// The folders that are there, INBOX aside, and where.
-fn found(account: &Account, layout: Layout) -> Result<BTreeMap<FolderName, OsString>, Trouble> {
+pub fn found(account: &Account, layout: Layout) -> Result<BTreeMap<FolderName, OsString>, Trouble> {
     let top = top(account, layout);
     let paths = account.actor.run(|| match layout {
         Layout::Maildir => Dir::open(top)?.names(|name, kind| name.as_bytes().starts_with(b".") && is_folder(kind)),
-        Layout::Mbox => mboxes(top),
+        Layout::Mbox => files(top),
     });
     match paths {
         Ok(paths) => Ok(account.naming(layout).listing(paths)),
@@ -284,12 +311,18 @@ fn found(account: &Account, layout: Layout) -> Result<BTreeMap<FolderName, OsStr
     }
 }
 
+/// Where the mboxes of an account are, and what they are called.
+pub fn mboxes(account: &Account) -> Result<Vec<(FolderName, PathBuf)>, Trouble> {
+    let folders = found(account, Layout::Mbox)?.into_iter().map(|(name, path)| (name, account.home.join(path)));
+    Ok(folders.chain([(FolderName::inbox(), account.spool.clone())]).collect())
+}
+
 fn is_folder(kind: FileType) -> bool {
     matches!(kind, FileType::Directory | FileType::Unknown)
 }
 
 /// The files below `top` that are mboxes, or empty.
-fn mboxes(top: &Path) -> io::Result<Vec<OsString>> {
+fn files(top: &Path) -> io::Result<Vec<OsString>> {
     let mut all = Vec::new();
     let mut levels = vec![(Dir::open(top)?, PathBuf::new())];
     while let Some((dir, path)) = levels.pop() {

@@ -3,14 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Account, Shared, Trouble, dotlocked};
+use super::{Account, Shared, Trouble, dotlocked, mbox};
 use crate::os::{Dir, stamp};
 
 /// A UIDVALIDITY that no mailbox of the account has had: Dovecot's way of keeping that, `dovecot-uidvalidity` beside the mail, in which
 /// the last one stands, and an empty file that has it in its name. Blocks.
 pub fn uidvalidity(shared: &Shared, account: &Account) -> Result<u32, Trouble> {
     let now = u32::try_from(stamp::now() / 1_000_000_000).unwrap_or(u32::MAX);
-    let Some(folder) = keeper(account) else { return Ok(now) };
+    let Some(folder) = keeper(shared, account) else { return Ok(now) };
     let _one = dotlocked::lock(shared, account.actor, &folder.join(NAME))?;
     let next = account.actor.run(|| {
         let dir = Dir::open(&folder)?;
@@ -37,9 +37,16 @@ pub fn mailbox() -> [u8; 16] {
     id
 }
 
-/// Where the note is kept: beside INBOX in its Maildir, else in the home.
-fn keeper(account: &Account) -> Option<PathBuf> {
-    [&account.spool, &account.home].into_iter().find(|folder| folder.is_dir()).cloned()
+/// Where the note is kept: beside INBOX in its Maildir, else in the home, hidden from those who look for mboxes there.
+fn keeper(shared: &Shared, account: &Account) -> Option<PathBuf> {
+    if account.spool.is_dir() {
+        return Some(account.spool.clone());
+    }
+    let made = account.actor.run(|| {
+        let home = Dir::open(&account.home)?;
+        shared.disk.make_in(&home, mbox::LEDGERS.as_ref())
+    });
+    made.is_ok().then(|| account.home.join(mbox::LEDGERS))
 }
 
 fn last(dir: &Dir) -> io::Result<Option<u32>> {
@@ -65,4 +72,5 @@ fn note(shared: &Shared, dir: &Dir, last: Option<u32>, next: u32) -> io::Result<
     shared.disk.sync_dir(dir)
 }
 
-const NAME: &str = "dovecot-uidvalidity";
+/// Where the last UIDVALIDITY is noted.
+pub const NAME: &str = "dovecot-uidvalidity";

@@ -215,6 +215,11 @@ impl Index {
         })
     }
 
+    /// The entries that messages have in the cache.
+    pub fn cached_all(&self, messages: impl Iterator<Item = Record>) -> Vec<(u32, Vec<u8>)> {
+        self.cache().map_or_else(Vec::new, |cache| cache.read_all(messages))
+    }
+
     fn close_cache(&self) {
         *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -222,6 +227,12 @@ impl Index {
     /// Octets in the journal: what the next to open has to read beside the snapshot.
     pub fn journal_len(&self) -> u64 {
         self.end
+    }
+
+    /// Whether who opens the index has so much to read that it is time for a snapshot, if nobody waits for it.
+    pub fn is_untidy(&self) -> bool {
+        let snapshot = self.state.0.base().map_or(0, base::Base::size);
+        self.end > (snapshot / 256).max(32 * 1024)
     }
 
     /// When the journal has grown so long, it is time for a snapshot: what is written for that stays in proportion, and who opens the
@@ -336,8 +347,14 @@ impl Locked<'_> {
         Ok(())
     }
 
-    /// Keeps `entry` (at most 256 KiB) in the cache and returns what [`Learnt::cache`] and [`Record::cache`] want. Not synced.
+    /// As [`Locked::cache_all`], for one.
+    #[cfg(test)]
     pub fn cache(&mut self, uid: u32, entry: &[u8]) -> io::Result<u64> {
+        self.cache_all(&[(uid, entry.to_vec())]).map(|places| places[0])
+    }
+
+    /// Keeps entries (each at most 256 KiB) in the cache and returns what [`Learnt::cache`] and [`Record::cache`] want. Not synced.
+    pub fn cache_all(&mut self, entries: &[(u32, Vec<u8>)]) -> io::Result<Vec<u64>> {
         let path = self.index.folder.join(CACHE);
         let cache = match self.index.cache().filter(|cache| cache.is_at(&path)) {
             Some(cache) => cache,
@@ -348,14 +365,14 @@ impl Locked<'_> {
                 made
             }
         };
-        cache.append(&*self.index.disk, uid, entry)
+        cache.append(&*self.index.disk, entries)
     }
 
     /// Writes a new snapshot and begins a new journal, both synced.
     pub fn snapshot(&mut self) -> io::Result<()> {
         let state = self.index.state.clone();
         let Generation { entries, .. } = state.0.cache;
-        if entries > 64 && entries > 2 * state.head().totals.cached {
+        if entries > 64 && entries / 2 > state.head().totals.cached {
             let (places, cache) = self.compact_cache(&state)?;
             let place = |message: &Record| places.binary_search_by_key(&message.uid, |(uid, _)| *uid).map_or(0, |at| places[at].1);
             return self.make(&state, cache, &place);
@@ -365,7 +382,7 @@ impl Locked<'_> {
 
     /// Leaves out of the cache what messages that are gone had there. Returns where the rest is now, by UID.
     fn compact_cache(&mut self, state: &State) -> io::Result<(Vec<(u32, u64)>, Generation)> {
-        let (path, number) = (self.index.folder.join(CACHE), state.0.cache.number + 1);
+        let (path, number) = (self.index.folder.join(CACHE), state.0.cache.number.wrapping_add(1));
         let Some(old) = self.index.cache() else { return Ok((Vec::new(), Generation { number, entries: 0 })) };
         let disk = &*self.index.disk;
         let beside = Beside::new(disk, &path)?;

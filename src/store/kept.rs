@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::disk::Disk;
 use super::index::{Durable, Found, Index, Learnt, Op, Record, State};
-use super::spool::Batch;
+use super::name::disk::Layout;
+use super::spool::{self, Batch};
 use super::{Shared, Trouble};
 
 /// The state of one mailbox in this process.
@@ -30,13 +31,14 @@ pub enum Written {
 }
 
 impl Kept {
-    /// Opens the index in `folder`, if nothing is known yet.
-    pub fn open(&mut self, shared: &Shared, folder: &Path) {
+    /// Opens the index in `folder`, if nothing is known yet. That of a spool of another kind is of no use.
+    pub fn open(&mut self, shared: &Shared, folder: &Path, layout: Layout) {
         if !matches!(self, Kept::Nothing) {
             return;
         }
         match Index::open(folder, &shared.disk) {
-            Ok(Found::Index(index)) => *self = Kept::Files(index),
+            Ok(Found::Index(index)) if is_of(&index, layout) => *self = Kept::Files(index),
+            Ok(Found::Index(_)) => Index::remove(folder, &*shared.disk),
             Ok(Found::Nothing) => {}
             Ok(Found::Useless(why)) => {
                 tracing::warn!(path = %folder.display(), why, "the index is of no use and is made anew");
@@ -46,9 +48,9 @@ impl Kept {
     }
 
     /// As [`Kept::open`], if that needs no waiting.
-    pub fn open_at_once(&mut self, disk: &Arc<dyn Disk>, folder: &Path) {
+    pub fn open_at_once(&mut self, disk: &Arc<dyn Disk>, folder: &Path, layout: Layout) {
         if matches!(self, Kept::Nothing)
-            && let Some(index) = Index::open_cached(folder, disk)
+            && let Some(index) = Index::open_cached(folder, disk).filter(|index| is_of(index, layout))
         {
             *self = Kept::Files(index);
         }
@@ -71,11 +73,35 @@ impl Kept {
         }
     }
 
+    /// What is cached of many messages.
+    pub fn cached_all(&self, messages: impl Iterator<Item = Record>) -> Vec<(u32, Vec<u8>)> {
+        match self {
+            Kept::Files(index) => index.cached_all(messages),
+            Kept::Nothing | Kept::Memory(_) => Vec::new(),
+        }
+    }
+
     /// What makes the journal last.
     pub fn durable(&self) -> Option<Durable> {
         match self {
             Kept::Files(index) => Some(index.durable()),
             Kept::Nothing | Kept::Memory(_) => None,
+        }
+    }
+
+    /// Whether the next opening can be made cheaper.
+    pub fn is_untidy(&self) -> bool {
+        matches!(self, Kept::Files(index) if index.is_untidy())
+    }
+
+    /// Makes the next opening cheap, if that is worth the while.
+    pub fn tidy(&mut self) {
+        if self.is_untidy()
+            && let Kept::Files(index) = self
+            && let Ok(mut locked) = index.lock()
+        {
+            // The journal has it all the same.
+            let _ = locked.snapshot();
         }
     }
 
@@ -123,6 +149,21 @@ impl Kept {
         Ok(Written::Memory)
     }
 
+    /// Removes the files, with nobody writing to them; `false` if `owes` says that they are still needed.
+    pub fn discard(&mut self, shared: &Shared, folder: &Path, owes: impl Fn(&State) -> bool) -> bool {
+        match self {
+            Kept::Memory(state) if owes(state) => return false,
+            Kept::Files(index) => match index.lock() {
+                Ok(locked) if owes(locked.state()) => return false,
+                // Without the lock they are of no use to anybody.
+                _locked => Index::remove(folder, &*shared.disk),
+            },
+            Kept::Memory(_) | Kept::Nothing => Index::remove(folder, &*shared.disk),
+        }
+        *self = Kept::Nothing;
+        true
+    }
+
     /// Puts `state` in place of all that was known.
     pub fn replace(&mut self, shared: &Shared, folder: &Path, state: State) {
         let replaced = match self {
@@ -135,6 +176,10 @@ impl Kept {
             *self = Kept::Memory(state);
         }
     }
+}
+
+fn is_of(index: &Index, layout: Layout) -> bool {
+    index.state().head().notes.last() == Some(&spool::mark(layout))
 }
 
 enum Outcome {
@@ -161,10 +206,11 @@ fn write(index: &mut Index, folder: &Path, deed: &mut dyn FnMut(&State) -> Resul
     };
     let Batch { mut ops, cache } = deed(locked.state())?;
     // What can't be cached is computed again when it is asked for.
-    let cached = |(uid, entry): (u32, Vec<u8>)| Some(Learnt { uid, cache: Some(locked.cache(uid, &entry).ok()?), ..Learnt::default() });
-    let learnt: Vec<Learnt> = cache.into_iter().filter_map(cached).collect();
-    if !learnt.is_empty() {
-        ops.push(Op::Learnt(learnt));
+    if !cache.is_empty()
+        && let Ok(places) = locked.cache_all(&cache)
+    {
+        let cached = |((uid, _), place): (&(u32, Vec<u8>), u64)| Learnt { uid: *uid, cache: Some(place), ..Learnt::default() };
+        ops.push(Op::Learnt(std::iter::zip(&cache, places).map(cached).collect()));
     }
     if ops.is_empty() {
         return Ok(Outcome::Done);

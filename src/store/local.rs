@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::index::State;
-use super::mailbox::{Mailbox, Open};
+use super::mailbox::{Mailbox, Open, Recent};
 use super::maildir::Maildir;
 use super::mbox::Mbox;
 use super::name::FolderName;
@@ -24,11 +25,12 @@ use crate::config::{self, SpecialUse};
 pub struct LocalHome {
     shared: Arc<Shared>,
     account: Arc<Account>,
+    recent: Recent,
 }
 
 impl LocalHome {
-    pub(super) fn new(shared: Arc<Shared>, account: Account) -> LocalHome {
-        LocalHome { shared, account: Arc::new(account) }
+    pub(super) fn new(shared: Arc<Shared>, recent: Recent, account: Account) -> LocalHome {
+        LocalHome { shared, account: Arc::new(account), recent }
     }
 
     /// What the spool is; what it is to be, while there is none.
@@ -60,7 +62,9 @@ impl LocalHome {
                 Layout::Mbox => Box::new(Mbox::new(shared, account, path, name.clone())),
             }
         };
-        Ok(Open::mailbox(&self.shared, &self.account, name, self.index(name), make))
+        let mailbox = Open::mailbox(&self.shared, &self.account, name, self.index(name), layout, make);
+        self.recent.used(&mailbox);
+        Ok(mailbox)
     }
 
     /// Runs `deed` on a thread that may wait.
@@ -121,8 +125,9 @@ impl Home for LocalHome {
             Some(state) => state,
             None => mailbox.on_thread(|mailbox| mailbox.look()).await?,
         };
+        mailbox.is_seen.store(true, Ordering::Relaxed);
         if mailbox.is_owing() {
-            // A process has died before it could write to the spool what it had acknowledged.
+            // There are new messages, or a process has died before it could write to the spool what it had acknowledged.
             Settler::settle_within(&mailbox, super::mailbox::SOON);
         }
         Ok(LocalFolder { home: self.clone(), watcher: None, mailbox, state })
@@ -249,7 +254,7 @@ impl Folder for LocalFolder {
     }
 
     async fn settle(&mut self) -> Result<(), Trouble> {
-        match self.mailbox.is_owing() {
+        match self.mailbox.is_owing() || self.mailbox.is_untidy() {
             true => self.mailbox.on_thread(|mailbox| mailbox.settle()).await,
             false => Ok(()),
         }

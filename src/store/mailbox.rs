@@ -1,12 +1,14 @@
 //! One mailbox in this process: its files, what is known of them, and everything that can be done with it. Sessions share it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::index::State;
 use super::kept::{Kept, Written};
 use super::name::FolderName;
+use super::name::disk::Layout;
 use super::news::{Place, Watcher};
 use super::reader::blocking;
 use super::spool::{Batch, Care, Hold, Scanned, Spool};
@@ -17,10 +19,12 @@ mod append;
 mod change;
 mod learn;
 mod read;
+mod rebuild;
 mod settle;
 mod transfer;
 
 pub use change::SOON;
+pub use learn::twins;
 
 /// A mailbox that is in use. All functions but [`Mailbox::glance`] and [`Mailbox::read_at_once`] block.
 pub struct Mailbox {
@@ -32,6 +36,16 @@ pub struct Mailbox {
     index: Arc<Path>,
     kept: Mutex<Kept>,
     journal: sync::Shared,
+    turn: Mutex<()>,
+    /// A session has had it open.
+    pub is_seen: AtomicBool,
+}
+
+/// The files of a mailbox, held by this thread.
+pub struct Turn<'a> {
+    pub hold: Box<dyn Hold + 'a>,
+    /// Ends after the hold.
+    _turn: MutexGuard<'a, ()>,
 }
 
 /// The mailboxes of this process.
@@ -39,17 +53,20 @@ pub struct Mailbox {
 pub struct Open(Mutex<HashMap<Arc<Path>, Weak<Mailbox>>>);
 
 impl Open {
-    /// The mailbox whose index is at `index`: the one that others use, or a new one on `spool`.
+    /// The mailbox whose index is at `index`: the one that others use, or a new one on `spool` when nobody does, or what they know of the
+    /// account no longer holds, or its files have become an mbox or a Maildir meanwhile.
     pub fn mailbox(
         shared: &Arc<Shared>,
         account: &Arc<Account>,
         name: &FolderName,
         index: PathBuf,
+        layout: Layout,
         spool: impl FnOnce() -> Box<dyn Spool>,
     ) -> Arc<Mailbox> {
         let index: Arc<Path> = index.into();
         let mut open = shared.open.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mailbox) = open.get(&index).and_then(Weak::upgrade) {
+        let fits = |mailbox: &Arc<Mailbox>| mailbox.account == *account && mailbox.spool.layout() == layout;
+        if let Some(mailbox) = open.get(&index).and_then(Weak::upgrade).filter(fits) {
             return mailbox;
         }
         let mailbox = Arc::new(Mailbox {
@@ -60,6 +77,8 @@ impl Open {
             index: Arc::clone(&index),
             kept: Mutex::new(Kept::Nothing),
             journal: sync::Shared::default(),
+            turn: Mutex::new(()),
+            is_seen: AtomicBool::new(false),
         });
         open.insert(index, Arc::downgrade(&mailbox));
         mailbox
@@ -70,6 +89,30 @@ impl Open {
         shared.open.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|known, _| !known.starts_with(index));
     }
 }
+
+/// The mailboxes that were used last: the next message or login finds them open. Clones share.
+#[derive(Clone, Default)]
+pub struct Recent(Arc<Mutex<VecDeque<Arc<Mailbox>>>>);
+
+impl Recent {
+    /// `mailbox` is wanted now.
+    pub fn used(&self, mailbox: &Arc<Mailbox>) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = recent.iter().position(|known| Arc::ptr_eq(known, mailbox));
+        let forgotten = match known {
+            Some(at) => recent.remove(at),
+            None if recent.len() >= RECENT => recent.pop_front(),
+            None => None,
+        };
+        recent.push_back(Arc::clone(mailbox));
+        drop(recent);
+        // The last to let go of a mailbox closes files.
+        drop(forgotten);
+    }
+}
+
+/// Each may have two files open.
+const RECENT: usize = 64;
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
@@ -84,7 +127,7 @@ impl Mailbox {
     /// The mailbox as it is, if that can be told without waiting for the disk or for others.
     pub fn glance(&self) -> Option<State> {
         let mut kept = self.kept.try_lock().ok()?;
-        kept.open_at_once(&self.shared.disk, &self.index);
+        kept.open_at_once(&self.shared.disk, &self.index, self.spool.layout());
         kept.follow();
         let state = kept.state()?;
         self.spool.is_untouched(state, Care::Full).ok()?.then(|| state.clone())
@@ -93,7 +136,7 @@ impl Mailbox {
     /// The mailbox as it is.
     pub fn look(&self) -> Result<State, Trouble> {
         let mut kept = self.kept();
-        kept.open(&self.shared, &self.index);
+        kept.open(&self.shared, &self.index, self.spool.layout());
         kept.follow();
         if let Some(state) = kept.state()
             && self.spool.is_untouched(state, Care::Full)?
@@ -104,17 +147,24 @@ impl Mailbox {
         self.scan()
     }
 
+    /// Keeps other threads and programs from changing the files; see [`Spool::hold`].
+    pub fn hold(&self, make: bool) -> Result<Option<Turn<'_>>, Trouble> {
+        // Threads of this process queue up here: whoever waits for a lock of files must look again and again.
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.spool.hold(make)?.map(|hold| Turn { hold, _turn: turn }))
+    }
+
     /// The mailbox as it is after its files were read.
     fn scan(&self) -> Result<State, Trouble> {
-        match self.spool.hold(false)? {
-            Some(mut hold) => self.freshen(&mut *hold, Care::Full).map(|(_, state)| state),
+        match self.hold(false)? {
+            Some(mut turn) => self.freshen(&mut *turn.hold, Care::Full).map(|(_, state)| state),
             None => self.without_files(),
         }
     }
 
     fn without_files(&self) -> Result<State, Trouble> {
         let mut kept = self.kept();
-        kept.open(&self.shared, &self.index);
+        kept.open(&self.shared, &self.index, self.spool.layout());
         let state = self.spool.absent(kept.state())?;
         if kept.state().is_none_or(|known| !known.is_empty()) {
             kept.replace(&self.shared, &self.index, state.clone());
@@ -127,7 +177,7 @@ impl Mailbox {
     fn freshen(&self, hold: &mut dyn Hold, care: Care) -> Result<(MutexGuard<'_, Kept>, State), Trouble> {
         let mut kept = self.kept();
         loop {
-            kept.open(&self.shared, &self.index);
+            kept.open(&self.shared, &self.index, self.spool.layout());
             kept.follow();
             let Some(state) = kept.state() else {
                 let Scanned::Anew(state) = hold.scan(None)? else { unreachable!("there is nothing that this could be news to") };
@@ -179,7 +229,7 @@ impl Mailbox {
     fn write(&self, deed: &mut dyn FnMut(&State) -> Result<Batch, Trouble>) -> Result<(Written, State), Trouble> {
         loop {
             let mut kept = self.kept();
-            kept.open(&self.shared, &self.index);
+            kept.open(&self.shared, &self.index, self.spool.layout());
             kept.follow();
             let written = kept.write(&self.shared, &self.index, deed)?;
             if let Some(state) = kept.state().filter(|_| !matches!(written, Written::Nowhere)) {

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::index::{Entry, Record, State};
 use super::message::Traits;
+use super::name::disk::Layout;
 use super::news::Place;
 use super::spool::{Care, Hold, Spool, Staged as AnyStaged};
 use super::{Account, Incoming, Reader, Shared, Trouble, dotlocked, sync};
@@ -20,12 +21,16 @@ mod adopt;
 mod build;
 pub mod courier;
 mod deliver;
+mod examine;
 mod files;
+mod import;
 pub mod keywords;
 mod ledger;
 mod marks;
 pub mod name;
 mod notes;
+mod odd;
+mod restore;
 mod scan;
 mod settle;
 pub mod subscriptions;
@@ -34,6 +39,8 @@ pub mod uidlist;
 pub use adopt::Way;
 pub use build::make_parts;
 pub use deliver::Staged;
+pub use examine::examine;
+pub use restore::Restoring;
 
 /// One Maildir: INBOX or a folder of a Maildir++.
 pub struct Maildir {
@@ -160,6 +167,10 @@ impl Spool for Maildir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.trouble("opening a message of", error)),
         }
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Maildir
     }
 
     fn is_lazy(&self) -> bool {

@@ -15,6 +15,8 @@ pub struct Measure {
     /// What could not be told yet for want of more.
     held: Vec<u8>,
     has_notes: bool,
+    done: u64,
+    header: Option<u64>,
 }
 
 /// What came out.
@@ -27,13 +29,23 @@ pub struct Measured {
     pub fingerprint: Fingerprint,
     /// There are notes of mbox programs, which an mbox would take for its own.
     pub has_notes: bool,
+    /// Octets of the header, up to the blank line that ends it; none if there is no such line.
+    pub header: Option<u64>,
     /// What clients ask of it.
     pub entry: Entry,
 }
 
 impl Measure {
     pub fn new() -> Measure {
-        Measure { walk: Walk::default(), tally: Tally::new(), scanner: Scanner::new(), held: Vec::new(), has_notes: false }
+        Measure {
+            walk: Walk::default(),
+            tally: Tally::new(),
+            scanner: Scanner::new(),
+            held: Vec::new(),
+            has_notes: false,
+            done: 0,
+            header: None,
+        }
     }
 
     /// The next octets, as many as there are.
@@ -68,8 +80,13 @@ impl Measure {
                     self.tally.volatile(piece);
                 }
                 Line::Lines => self.tally.volatile(piece),
+                Line::End => {
+                    self.header = Some(self.done);
+                    self.tally.text(piece);
+                }
                 _ => self.tally.text(piece),
             }
+            self.done += step.len as u64;
             self.scanner.feed(piece);
         }
         at
@@ -81,6 +98,7 @@ impl Measure {
             exact: self.tally.exact(),
             fingerprint: mbox::halves(self.tally.digest()),
             has_notes: self.has_notes,
+            header: self.header,
             entry: self.scanner.finish().entry,
         }
     }

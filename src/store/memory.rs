@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::index::{Arrival, Live, Op, Record, Span, State};
+use super::mailbox::twins;
 use super::measure::Measured;
 use super::message::Traits;
 use super::news::News;
@@ -300,8 +301,11 @@ impl Folder for MemoryFolder {
         }
     }
 
-    async fn learn(&mut self, _: &Uids, _: Facts) -> Result<(), Trouble> {
-        self.refresh().await
+    async fn learn(&mut self, _: &Uids, facts: Facts) -> Result<(), Trouble> {
+        match facts {
+            Facts::Size | Facts::Content => self.refresh().await,
+            Facts::Twins => self.deed(|folder| folder.happen(vec![Op::Learnt(twins(&folder.state))])),
+        }
     }
 
     async fn cached(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {

@@ -1,22 +1,4 @@
-//! What a folder knows of a message without reading it, and what can be asked to change.
-
-/// A message of a folder: small, because a maildrop may have 100,000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Message {
-    /// Octets on the wire: line ends CRLF, hidden headers left out, before dot-stuffing (behaviour.md §18 trap 18).
-    pub size: u64,
-    pub uid: u32,
-    pub flags: Flags,
-    pub(super) traits: Traits,
-    /// Octets of the From_ line.
-    pub(super) from_len: u16,
-    pub(super) uidl: Uidl,
-    /// Where the store finds it.
-    pub(super) offset: u64,
-    /// Octets stored, without the From_ line.
-    pub(super) len: u64,
-    pub(super) fingerprint: Fingerprint,
-}
+//! What a folder knows of a message without reading it.
 
 /// Truths about a message that are no flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,36 +33,8 @@ impl Traits {
     }
 }
 
-/// What tells a message from others, whoever rewrote the file: 128 bits, in halves so that a `Message` needs no padding.
+/// What tells a message from others, whoever rewrote the file: 128 bits.
 pub(super) type Fingerprint = [u64; 2];
-
-impl Message {
-    /// Another message with the same content was there when this one came: a digest does not tell them apart.
-    pub fn twin(&self) -> bool {
-        self.traits.contains(Traits::TWIN)
-    }
-
-    /// The stored octets are those of the wire.
-    pub(super) fn exact(&self) -> bool {
-        self.traits.contains(Traits::EXACT)
-    }
-
-    /// Where its text begins.
-    pub(super) fn text(&self) -> u64 {
-        self.offset + u64::from(self.from_len)
-    }
-
-    /// Where its text ends.
-    pub(super) fn end(&self) -> u64 {
-        self.text() + self.len
-    }
-
-    /// The identity that POP3 shows as `%08x%08x` (behaviour.md §2.13). Usually UIDVALIDITY and UID; it stays when another program
-    /// gives the mailbox a new UIDVALIDITY.
-    pub fn uidl(&self) -> Uidl {
-        self.uidl
-    }
-}
 
 /// UIDVALIDITY and UID that a message first had here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -166,6 +166,8 @@ pub enum BadName {
     TooDeep,
     #[error("the folder's name is needed for something else")]
     Reserved,
+    #[error("folders' names begin with {0}")]
+    Outside(String),
 }
 
 const INBOX: &str = "INBOX";

@@ -11,9 +11,12 @@ use md5::{Digest, Md5};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::Trouble;
+use super::index::Record;
+use super::mbox;
 use super::mbox::head::{self, Walk};
-use super::mbox::{Stamp, is_still_there};
-use super::message::Message;
+use super::mbox::is_still_there;
+use super::message::Traits;
+use crate::os::stamp::Stamp;
 
 /// One message on its way out. Owns no buffer; the folder may be used meanwhile.
 pub struct Reader {
@@ -41,7 +44,7 @@ struct Letter {
 pub(super) struct Spooled {
     pub file: Arc<File>,
     pub path: Arc<PathBuf>,
-    pub message: Message,
+    pub message: Record,
     /// The file as it was when the message was known to be where it is.
     pub stamp: Option<Stamp>,
 }
@@ -51,7 +54,7 @@ impl Reader {
     pub const LEAST: usize = 4096;
 
     pub(super) fn of_file(spooled: Spooled) -> Reader {
-        let (at, end) = (spooled.message.text(), spooled.message.end());
+        let (at, end) = (mbox::text(&spooled.message), mbox::end(&spooled.message));
         Reader { source: Source::File(Box::new(spooled)), at, end, walk: Walk::default() }
     }
 
@@ -141,7 +144,7 @@ impl Reader {
     /// the end. To be asked before the first [`Reader::fill`]; what was sent instead is judged by [`Reader::verify`] all the same.
     pub fn as_wire(&self) -> Option<(Arc<File>, Range<u64>)> {
         match &self.source {
-            Source::File(spooled) if spooled.message.exact() => Some((Arc::clone(&spooled.file), self.at..self.end)),
+            Source::File(spooled) if spooled.message.has(Traits::EXACT) => Some((Arc::clone(&spooled.file), self.at..self.end)),
             _ => None,
         }
     }

@@ -2,6 +2,8 @@
 
 use super::index::{Entry, Op, State};
 use super::maildir::{self, Maildir, Way};
+use super::mbox;
+use super::name::disk::Layout;
 use super::news::Place;
 use super::{Changes, Incoming, Reader, Trouble, Uids};
 
@@ -27,6 +29,9 @@ pub trait Spool: Send + Sync {
     /// `at_once` forbids that.
     fn read(&self, state: &State, message: &Entry<'_>, at_once: bool) -> Result<Option<Reader>, Trouble>;
 
+    /// What it is. The index says so too, in the last octet of its notes ([`mark`]): what one left is nothing to the other.
+    fn layout(&self) -> Layout;
+
     /// Whether flags and expunges are acknowledged once the journal has them, and reach the files later.
     fn is_lazy(&self) -> bool;
 
@@ -39,6 +44,14 @@ pub trait Spool: Send + Sync {
     }
 }
 
+/// What stands in the last octet of the notes in the index.
+pub const fn mark(layout: Layout) -> u8 {
+    match layout {
+        Layout::Maildir => b'd',
+        Layout::Mbox => b'x',
+    }
+}
+
 /// How surely nothing must have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Care {
@@ -46,6 +59,15 @@ pub enum Care {
     Full,
     /// To append to it: what another program did in the same moment as we is seen by the next who looks.
     Quick,
+}
+
+/// What is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What was acknowledged.
+    Owed,
+    /// Also that a session has seen what is new: in a Maildir, such messages go from `new` to `cur`.
+    Seen,
 }
 
 /// The files of a mailbox, held. All functions block.
@@ -68,7 +90,7 @@ pub trait Hold {
     -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble>;
 
     /// Writes to the files some of what the index alone knows; durable on return. Only where [`Spool::is_lazy`] is true.
-    fn settle(&mut self, state: &State) -> Result<Batch, Trouble>;
+    fn settle(&mut self, state: &State, extent: Extent) -> Result<Batch, Trouble>;
 }
 
 /// What happened, for the index.
@@ -97,6 +119,6 @@ pub enum Scanned {
 pub enum Staged {
     /// In `tmp/`, one for each message.
     Maildir(maildir::Staged),
-    /// An mbox has no such place.
-    Nothing,
+    /// As they will stand in an mbox: there is no place there where nobody would see them.
+    Mbox(mbox::Staged),
 }

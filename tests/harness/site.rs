@@ -49,6 +49,10 @@ impl Site {
     pub fn mail(&self, address: &str, mbox: impl AsRef<[u8]>) -> &Site {
         let spool = self.spool(address);
         fs::create_dir_all(spool.parent().unwrap()).unwrap();
+        if spool.is_dir() {
+            // The new account's Maildir.
+            fs::remove_dir_all(&spool).unwrap();
+        }
         let is_new = !spool.exists();
         fs::write(&spool, mbox).unwrap();
         if is_new {

@@ -77,9 +77,14 @@ fn change_specials(home: &LocalHome, deed: impl FnOnce(&mut BTreeMap<FolderName,
         let before = specials(home)?;
         let mut after = before.clone();
         deed(&mut after);
-        let line = |(name, special): (&FolderName, &SpecialUse)| format!("{} {}\n", special.name(), name.display('/'));
-        Ok((after != before).then(|| after.iter().map(line).collect::<String>().into_bytes()))
+        Ok((after != before).then(|| written(&after)))
     })
+}
+
+/// The text of the list of what folders are for.
+pub fn written(specials: &BTreeMap<FolderName, SpecialUse>) -> Vec<u8> {
+    let line = |(name, special): (&FolderName, &SpecialUse)| format!("{} {}\n", special.name(), name.display('/'));
+    specials.iter().map(line).collect::<String>().into_bytes()
 }
 
 /// Replaces a list by what `deed` makes of it, durably, while nobody else does.
@@ -115,5 +120,6 @@ fn content(home: &LocalHome, file: &str, most: u64) -> Result<Option<Vec<u8>>, T
     }
 }
 
-const SPECIALS: &str = "vmail-special";
+/// What folders are for, in the top folder.
+pub const SPECIALS: &str = "vmail-special";
 const LARGEST: u64 = 1 << 20;

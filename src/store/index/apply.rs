@@ -61,12 +61,12 @@ impl Inner {
             }
             (record.modseq, record.name, record.keywords) = (modseq, 0, 0);
             if !keywords.is_empty() {
-                let limit = self.head.totals.messages as usize + SPARE_SETS;
+                let limit = self.rope.len() + SPARE_SETS;
                 record.keywords = Arc::make_mut(&mut self.keywords).number_of(&keywords, limit)?;
             }
             self.head.uidnext = record.uid + 1;
             self.head.totals.add(record);
-            self.cache.entries += u64::from(record.cache != 0);
+            self.cache.entries = self.cache.entries.saturating_add((record.cache != 0).into());
             self.rope.push(live);
         }
         Ok(any)
@@ -74,7 +74,7 @@ impl Inner {
 
     fn mark(&mut self, marks: &Marks, modseq: u64) -> io::Result<bool> {
         let mut change = Change::new(marks, &mut self.keywords)?;
-        let limit = self.head.totals.messages as usize + SPARE_SETS;
+        let limit = self.rope.len() + SPARE_SETS;
         let (keywords, mut outcome, mut any) = (&mut self.keywords, Ok(()), false);
         let totals = &mut self.head.totals;
         let mut mark = |live: &mut Live| {
@@ -147,7 +147,8 @@ impl Inner {
 
     fn learn(&mut self, all: &[Learnt]) -> io::Result<()> {
         let known: HashMap<u32, &Learnt> = all.iter().map(|learnt| (learnt.uid, learnt)).collect();
-        self.cache.entries += all.iter().filter(|learnt| learnt.cache.is_some_and(|at| at != 0)).count() as u64;
+        let entries = all.iter().filter(|learnt| learnt.cache.is_some_and(|at| at != 0)).count();
+        self.cache.entries = self.cache.entries.saturating_add(entries as u64);
         self.each(all.iter().map(|learnt| learnt.uid), |live| {
             let Some(learnt) = known.get(&live.record.uid) else { return };
             let record = &mut live.record;

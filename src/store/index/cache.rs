@@ -97,14 +97,25 @@ impl Cache {
         (sum(message.uid, &entry) == head.sum).then_some(entry)
     }
 
-    /// Puts an entry at the end, and returns where. Under the lock.
-    pub fn append(&self, disk: &dyn Disk, uid: u32, entry: &[u8]) -> io::Result<u64> {
-        if entry.len() > ENTRY {
-            return Err(invalid("the entry is too large"));
+    /// The entries of messages that have one that is whole. Neighbours are read together.
+    pub fn read_all(&self, messages: impl Iterator<Item = Record>) -> Vec<(u32, Vec<u8>)> {
+        let mut window = Window { file: &self.file, at: 0, octets: Vec::new() };
+        messages.filter_map(|message| Some((message.uid, window.entry(&message)?))).collect()
+    }
+
+    /// Puts entries at the end, and returns where each is. Under the lock.
+    pub fn append(&self, disk: &dyn Disk, entries: &[(u32, Vec<u8>)]) -> io::Result<Vec<u64>> {
+        let begin = files::len(&self.file)?.max(size_of::<Page>() as u64);
+        let (mut octets, mut places) = (Vec::new(), Vec::with_capacity(entries.len()));
+        for (uid, entry) in entries {
+            if entry.len() > ENTRY {
+                return Err(invalid("the entry is too large"));
+            }
+            places.push(begin + octets.len() as u64);
+            octets.extend(framed(*uid, entry));
         }
-        let at = files::len(&self.file)?.max(size_of::<Page>() as u64);
-        disk.write(&self.file, &framed(uid, entry), at)?;
-        Ok(at)
+        disk.write(&self.file, &octets, begin)?;
+        Ok(places)
     }
 
     /// Whether it still is the one that has the name `path`.
@@ -112,6 +123,56 @@ impl Cache {
         files::look(path).ok().map(|(identity, _)| identity) == files::identity(&self.file).ok()
     }
 }
+
+/// A stretch of the file in memory.
+struct Window<'a> {
+    file: &'a File,
+    at: u64,
+    octets: Vec<u8>,
+}
+
+impl Window<'_> {
+    fn entry(&mut self, message: &Record) -> Option<Vec<u8>> {
+        if message.cache < size_of::<Page>() as u64 {
+            return None;
+        }
+        let head: Head = bytemuck::pod_read_unaligned(self.octets(message.cache, HEAD)?);
+        if head.uid != message.uid || head.len as usize > ENTRY {
+            return None;
+        }
+        let entry = self.octets(message.cache.checked_add(HEAD as u64)?, head.len as usize)?.to_vec();
+        (sum(message.uid, &entry) == head.sum).then_some(entry)
+    }
+
+    fn octets(&mut self, at: u64, len: usize) -> Option<&[u8]> {
+        let within = at.checked_sub(self.at).and_then(|from| usize::try_from(from).ok()).filter(|from| from + len <= self.octets.len());
+        let from = match within {
+            Some(from) => from,
+            None => {
+                self.octets.resize(len.max(WINDOW), 0);
+                let read = read(self.file, &mut self.octets, at).ok()?;
+                self.octets.truncate(read);
+                self.at = at;
+                0
+            }
+        };
+        self.octets.get(from..from + len)
+    }
+}
+
+/// As much as there is.
+fn read(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < into.len() {
+        match file.read_at(&mut into[done..], at + done as u64)? {
+            0 => break,
+            some => done += some,
+        }
+    }
+    Ok(done)
+}
+
+const WINDOW: usize = 256 * 1024;
 
 /// Writes the entries of `messages` to `beside`, as the cache of another generation. Returns where they are now, by UID.
 pub fn compact<'a>(
@@ -125,8 +186,9 @@ pub fn compact<'a>(
     let mut pen = Pen::new(disk, &beside.file);
     pen.put(bytemuck::bytes_of(&Page::new(epoch, generation)))?;
     let mut places = Vec::new();
-    for message in messages.filter(|message| message.cache != 0) {
-        if let Some(entry) = old.read(&message) {
+    let mut window = Window { file: &old.file, at: 0, octets: Vec::new() };
+    for message in messages {
+        if let Some(entry) = window.entry(&message) {
             places.push((message.uid, pen.at()));
             pen.put(&framed(message.uid, &entry))?;
         }

@@ -22,7 +22,7 @@ use crate::store::disk::Disk;
 
 const MAGIC: [u8; 8] = *b"vmailidx";
 /// Changes when the meaning of an octet does.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Reads otherwise on a machine of the other byte order.
 pub const ORDER: u32 = 0x0102_0304;
 
@@ -57,7 +57,7 @@ struct Page {
     front_from_len: u16,
     bits: u16,
     notes: [u8; 64],
-    totals: [u64; 8],
+    totals: [u64; 9],
 }
 
 /// Where records begin.
@@ -326,11 +326,11 @@ impl Page {
 }
 
 impl Totals {
-    fn numbers(&self) -> [u64; 8] {
-        [self.messages, self.unseen, self.deleted, self.dirty, self.sized, self.cached, self.stored, self.wire]
+    fn numbers(&self) -> [u64; 9] {
+        [self.messages, self.unseen, self.deleted, self.dirty, self.fresh, self.sized, self.cached, self.stored, self.wire]
     }
 
-    fn from_numbers([messages, unseen, deleted, dirty, sized, cached, stored, wire]: [u64; 8]) -> Totals {
-        Totals { messages, unseen, deleted, dirty, sized, cached, stored, wire }
+    fn from_numbers([messages, unseen, deleted, dirty, fresh, sized, cached, stored, wire]: [u64; 9]) -> Totals {
+        Totals { messages, unseen, deleted, dirty, fresh, sized, cached, stored, wire }
     }
 }

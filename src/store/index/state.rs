@@ -77,6 +77,8 @@ pub struct Totals {
     pub deleted: u64,
     /// [`Traits::DIRTY`] ones.
     pub dirty: u64,
+    /// [`Traits::FRESH`] ones.
+    pub fresh: u64,
     /// [`Traits::SIZED`] ones.
     pub sized: u64,
     /// Ones with an entry in the cache.
@@ -102,6 +104,7 @@ impl Totals {
         one(&mut self.unseen, !record.flags().contains(Flags::SEEN));
         one(&mut self.deleted, record.flags().contains(Flags::DELETED));
         one(&mut self.dirty, record.has(Traits::DIRTY));
+        one(&mut self.fresh, record.has(Traits::FRESH));
         one(&mut self.sized, record.has(Traits::SIZED));
         one(&mut self.cached, record.cache != 0);
         self.stored = count(self.stored, record.len);
@@ -152,7 +155,7 @@ impl State {
     pub fn after(&self, ops: Vec<Op>) -> io::Result<State> {
         let mut inner = Inner::clone(&self.0);
         inner.apply(ops)?;
-        inner.sequence += 1;
+        inner.sequence = inner.sequence.saturating_add(1);
         let state = State(Arc::new(inner));
         if state.is_damaged() { Err(io::Error::new(io::ErrorKind::InvalidData, "the snapshot is damaged")) } else { Ok(state) }
     }
@@ -163,7 +166,7 @@ impl State {
         (inner.head.epoch, inner.sequence, inner.cache) = (old.head().epoch, old.0.sequence, old.0.cache);
         if inner.head.modseq <= old.head().modseq {
             // The clock went back.
-            let modseq = old.head().modseq + 1;
+            let modseq = old.head().modseq.saturating_add(1);
             (inner.head.modseq, inner.history) = (modseq, History::new(modseq));
             let all = [Span { first: 1, last: u32::MAX }];
             inner.rope.edit(inner.base.as_deref(), &all, &mut |live| {

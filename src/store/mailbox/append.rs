@@ -16,14 +16,14 @@ impl Mailbox {
     /// As [`Mailbox::append`], whatever the quota says.
     pub(super) fn append_reserved(&self, messages: &[Incoming]) -> Result<Appended, Trouble> {
         let mut staged = Some(self.spool.stage(messages)?);
-        let mut hold = self.spool.hold(true)?.ok_or(Trouble::NoFolder)?;
+        let mut turn = self.hold(true)?.ok_or(Trouble::NoFolder)?;
         let mut appended = Appended { uidvalidity: 0, uids: Vec::new() };
-        self.write_held(&mut *hold, &mut |hold, state| {
+        self.write_held(&mut *turn.hold, &mut |hold, state| {
             let head = state.head();
             appended = Appended { uidvalidity: head.uidvalidity, uids: (head.uidnext..).take(messages.len()).collect() };
             hold.place(state, messages, staged.take().expect("what was placed was written"))
         })?;
-        drop(hold);
+        drop(turn);
         self.spool.harden()?;
         Ok(appended)
     }

@@ -1,5 +1,7 @@
 //! What is told of a message only by reading it: once, and kept.
 
+use std::collections::HashSet;
+
 use super::Mailbox;
 use crate::store::index::{Entry, Learnt, Op, Span, State};
 use crate::store::measure::{Measure, Measured};
@@ -16,6 +18,10 @@ impl Mailbox {
             let found: Vec<(u32, Measured)> = some.iter().filter_map(|&uid| self.measure(uid).transpose()).collect::<Result<_, _>>()?;
             (_, state) = self.write(&mut |_| Ok(news(&found)))?;
         }
+        if facts == Facts::Twins && !twins(&state).is_empty() {
+            // Who is one once stays one, also when the other goes.
+            (_, state) = self.write(&mut |state| Ok(vec![Op::Learnt(twins(state))].into()))?;
+        }
         Ok(state)
     }
 
@@ -23,11 +29,11 @@ impl Mailbox {
     pub fn cached(&self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
         let state = self.learn(uids, Facts::Content)?;
         let mut all = Vec::new();
+        let mut kept = self.kept().cached_all(among(&state, uids).map(|message| *message)).into_iter().peekable();
         for message in among(&state, uids) {
-            let kept = self.kept().cached(&message);
             // Not kept, for want of room: then it is computed each time.
-            let entry = match kept {
-                Some(entry) => Some(entry),
+            let entry = match kept.next_if(|(uid, _)| *uid == message.uid) {
+                Some((_, entry)) => Some(entry),
                 None => self.measure(message.uid)?.map(|(_, measured)| measured.entry.encode()),
             };
             all.extend(entry.map(|entry| (message.uid, entry)));
@@ -53,8 +59,17 @@ fn among<'a>(state: &'a State, uids: &'a Uids) -> impl Iterator<Item = Entry<'a>
 fn knows(message: &Entry<'_>, facts: Facts) -> bool {
     match facts {
         Facts::Size => message.has(Traits::SIZED),
+        Facts::Twins => message.has(Traits::PRINTED),
         Facts::Content => message.has(Traits::PRINTED) && message.cache != 0,
     }
+}
+
+/// Messages that are equal to one with a lower UID, and not known as such.
+pub fn twins(state: &State) -> Vec<Learnt> {
+    let mut seen = HashSet::with_capacity(state.len());
+    let printed = state.messages().filter(|message| message.has(Traits::PRINTED));
+    let twins = printed.filter(|message| !seen.insert(message.fingerprint) && !message.is_twin());
+    twins.map(|message| Learnt { uid: message.uid, on: Traits::TWIN, ..Learnt::default() }).collect()
 }
 
 /// Reads all that `reader` gives. Blocks.

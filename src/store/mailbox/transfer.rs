@@ -65,24 +65,23 @@ impl Mailbox {
         let Some(from) = self.spool.as_maildir() else { return Err(self.gone()) };
         let known = self.look()?;
         let entries = self.entries(&known, uids);
-        let mut hold = to.spool.hold(true)?.ok_or(Trouble::NoFolder)?;
+        let mut turn = to.hold(true)?.ok_or(Trouble::NoFolder)?;
         let mut copied = Copied { uidvalidity: 0, uids: Vec::new() };
-        to.write_held(&mut *hold, &mut |hold, state| {
+        to.write_held(&mut *turn.hold, &mut |hold, state| {
             let (ops, pairs) = hold.adopt(state, from, &known, uids, way)?;
             copied = Copied { uidvalidity: state.head().uidvalidity, uids: pairs };
             let kept = |(from, to): &(u32, u32)| Some((*to, entries.get(from)?.clone()));
             Ok(Batch { ops, cache: copied.uids.iter().filter_map(kept).collect() })
         })?;
-        drop(hold);
+        drop(turn);
         to.spool.harden()?;
         Ok(copied)
     }
 
     /// What is cached of messages, by UID.
     fn entries(&self, known: &State, uids: &Uids) -> HashMap<u32, Vec<u8>> {
-        let kept = self.kept();
         let messages = uids.ranges().flat_map(|range| known.range(Span::from(range)));
-        messages.filter_map(|message| Some((message.uid, kept.cached(&message)?))).collect()
+        self.kept().cached_all(messages.map(|message| *message)).into_iter().collect()
     }
 
     fn pass_letters(&self, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {

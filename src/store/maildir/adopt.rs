@@ -92,12 +92,13 @@ impl Passage<'_> {
         let keywords: Vec<_> = message.keywords().cloned().collect();
         let assigned: Vec<Option<usize>> = keywords.iter().map(|word| self.letter(word)).collect::<Result<_, _>>()?;
         let bits = assigned.iter().flatten().fold(0, |bits, letter| bits | 1 << letter);
-        let flags = message.flags();
+        let flags = message.flags().without(Flags::OLD);
         let fresh = flags == Flags::NONE && keywords.is_empty();
         let passed = FileName::parse(&name).marks().passed;
-        let mut record = Record { letters: marks::bits(Marks { flags: flags.without(Flags::OLD), passed, keywords: bits }), ..**message };
+        let mut record = Record { letters: marks::bits(Marks { flags, passed, keywords: bits }), ..**message };
         (record.uid, record.saved, record.cache) = (uidl.uid, now(), 0);
         record.set_uidl(uidl);
+        record.set_flags(flags);
         record.set_traits(Traits::FRESH, fresh);
         record.set_traits(Traits::VERBATIM, false);
         record.set_traits(Traits::DIRTY, assigned.contains(&None));

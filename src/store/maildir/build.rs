@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::notes::Notes;
 use super::{CUR, Maildir, NEW, TMP};
 use crate::os::place::Place;
 use crate::os::{Actor, Dir};
@@ -61,7 +62,7 @@ impl Maildir {
         };
         let state = State::found(uidvalidity, uidnext, id, Vec::new()).map_err(|error| self.trouble("listing", error))?;
         let nothing = Seal { settled: true, ..Seal::default() };
-        Ok(state.with_spool([nothing; 2], Default::default(), [0; 64]))
+        Ok(state.with_spool([nothing; 2], Default::default(), Notes::default().octets()))
     }
 
     /// Syncs are not wanted on this machine.

@@ -182,7 +182,7 @@ fn keyword(line: &[u8]) -> String {
 /// Octets of a file that are read.
 pub const LARGEST: usize = 256 << 20;
 /// Octets of a line, or of a message's file of keywords.
-const LONGEST: usize = 64 << 10;
+pub const LONGEST: usize = 64 << 10;
 /// Keywords that a mailbox may have had.
 const MOST: usize = 10_000;
 

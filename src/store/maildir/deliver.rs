@@ -193,7 +193,7 @@ impl Delivery<'_> {
         let keywords = known.iter().flatten().fold(0, |bits, letter| bits | 1 << letter);
         let fresh = message.flags.without(Flags::OLD) == Flags::NONE && keywords == 0;
         record.letters = marks::bits(Marks { flags: message.flags.without(Flags::OLD), passed: false, keywords });
-        record.set_flags(if fresh { Flags::NONE } else { message.flags.with(Flags::OLD) });
+        record.set_flags(message.flags.without(Flags::OLD));
         record.set_traits(Traits::FRESH, fresh);
         record.set_traits(Traits::SIZED, true);
         record.set_traits(Traits::PRINTED, true);
@@ -205,12 +205,14 @@ impl Delivery<'_> {
 /// A name that nobody had and nobody will have.
 pub fn birth(promised: Option<Uidl>) -> Birth<'static> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
+    // A system call each time else.
+    static PID: LazyLock<u32> = LazyLock::new(std::process::id);
     static HOST: LazyLock<String> = LazyLock::new(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Birth {
         seconds: time.as_secs(),
         micros: time.subsec_micros(),
-        pid: std::process::id(),
+        pid: *PID,
         nth: SERIAL.fetch_add(1, Ordering::Relaxed),
         promised,
         host: &HOST,

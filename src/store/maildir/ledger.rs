@@ -133,8 +133,13 @@ impl Held<'_> {
     }
 
     /// Replaces [`Held::further_keywords`].
-    pub fn write_further(&self, text: &[u8]) -> Result<(), Trouble> {
-        self.write_file(FURTHER, text).map(drop)
+    pub fn write_further(&self, all: &HashMap<Box<[u8]>, Vec<String>>) -> Result<(), Trouble> {
+        let mut text = Vec::new();
+        for (base, words) in all {
+            // More than a line can have are kept by the index alone.
+            let _ = keywords::write(&mut text, base, words.iter().map(String::as_str));
+        }
+        self.write_file(FURTHER, &text).map(drop)
     }
 
     pub fn act<T>(&self, doing: &'static str, deed: impl FnOnce() -> io::Result<T>) -> Result<T, Trouble> {
@@ -165,6 +170,6 @@ impl Line {
     }
 }
 
-const LETTERS: &str = "dovecot-keywords";
+pub const LETTERS: &str = "dovecot-keywords";
 const LARGEST_LETTERS: usize = 1 << 20;
-const FURTHER: &str = "vmail-keywords";
+pub const FURTHER: &str = "vmail-keywords";

@@ -2,6 +2,8 @@
 
 use crate::os::stamp::Stamp;
 use crate::store::index::State;
+use crate::store::name::disk::Layout;
+use crate::store::spool;
 
 /// What was read beside the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +26,7 @@ impl Notes {
     pub fn octets(&self) -> [u8; 64] {
         let Stamp { dev, ino, size, mtime, ctime } = self.list;
         let mut octets = [0; 64];
+        octets[63] = spool::mark(Layout::Maildir);
         for (at, field) in [dev, ino, size, mtime.cast_unsigned(), ctime.cast_unsigned(), self.lines].into_iter().enumerate() {
             octets[8 * at..8 * (at + 1)].copy_from_slice(&field.to_le_bytes());
         }

@@ -1,6 +1,6 @@
 //! Finding out what is in a Maildir, and what has become of what was there.
 
-use std::collections::hash_map::Entry;
+use std::collections::hash_map;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
@@ -11,10 +11,10 @@ use super::ledger::Lists;
 use super::name::{self, FileName, Form};
 use super::notes::Notes;
 use super::uidlist::{self, Header};
-use super::{CUR, Held, NEW, courier, marks};
+use super::{CUR, Held, NEW, marks};
 use crate::os::Dir;
 use crate::os::stamp::Stamp;
-use crate::store::index::{Arrival, Flushed, Keyword, Live, Marks, Op, Record, Seal, Span, State};
+use crate::store::index::{Arrival, Entry, Flushed, Keyword, Live, Marks, Op, Record, Seal, Span, State};
 use crate::store::message::Traits;
 use crate::store::spool::{Batch, Scanned};
 use crate::store::{Flags, Trouble, Uidl, identity};
@@ -41,9 +41,8 @@ impl Mail {
         if is_base { (self.base(), false) } else { (self.name.as_encoded_bytes(), true) }
     }
 
-    /// Flags, as the folder and the name tell.
     fn flags(&self) -> Flags {
-        self.parsed().marks().flags.with(if self.fresh { Flags::NONE } else { Flags::OLD })
+        self.parsed().marks().flags
     }
 }
 
@@ -55,55 +54,69 @@ struct Look<'a, 'h> {
     dirs: [Dir; 2],
     letters: Letters,
     further: HashMap<Box<[u8]>, Vec<String>>,
+    /// Whether the keywords without letters are to get some.
+    imports: bool,
 }
 
 impl Held<'_> {
     pub(super) fn look_at_files(&mut self, known: Option<&State>) -> Result<Scanned, Trouble> {
-        let listed = match self.top.stat(super::UIDLIST) {
-            Ok(stat) => Stamp::from(&stat),
-            Err(_) => Stamp::default(),
-        };
+        let listed = self.act("looking at the list of UIDs of", || match self.top.stat(super::UIDLIST) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
+            stat => stat.map(|stat| Stamp::from(&stat)),
+        })?;
         let unchanged = known.filter(|state| listed != Stamp::default() && Notes::of(state).list == listed);
-        let look = Look::new(self)?;
-        if let Some(state) = unchanged {
-            return look.news(state, None).map(Scanned::News);
+        if let Some(state) = unchanged
+            && let Some(batch) = self.look_at_new(state)?
+        {
+            return Ok(Scanned::News(batch));
         }
-        match (self.lists()?, known) {
+        if let Some(state) = unchanged {
+            return Look::new(self)?.news(state, None).map(Scanned::News);
+        }
+        let lists = self.lists()?;
+        let look = Look::for_all(self, lists.as_ref(), known.map_or(0, |state| state.head().uidnext))?;
+        match (lists, known) {
             (Some(lists), Some(state)) if agrees(&lists, state) => look.news(state, Some(lists)).map(Scanned::News),
             (Some(lists), _) => look.anew(lists).map(Scanned::Anew),
             // The list was lost: what we know of it goes on.
             (None, Some(state)) => look.news(state, Some(remembered(state))).map(Scanned::News),
-            (None, None) => look.anew(self.first_lists()?).map(Scanned::Anew),
+            (None, None) => look.import().map(Scanned::Anew),
         }
     }
 
-    /// What another server left of UIDs, or none at all.
-    fn first_lists(&self) -> Result<Lists, Trouble> {
-        let courier = self.act("reading what Courier left in", || self.content(COURIER_UIDS, uidlist::LARGEST))?;
-        let mut lists = match courier.as_ref().and_then(|(text, _)| super::ledger::parse(text, Stamp::default()).ok()) {
-            Some(lists) => lists,
-            None => empty(identity::uidvalidity(&self.maildir.shared, &self.maildir.account)?),
-        };
-        self.take_courier_uidls(&mut lists)?;
-        lists.header.guid.get_or_insert_with(|| u128::from_be_bytes(identity::mailbox()));
-        lists.is_due = true;
-        Ok(lists)
-    }
-
-    /// POP3 clients know messages by these.
-    fn take_courier_uidls(&self, lists: &mut Lists) -> Result<(), Trouble> {
-        let sizes = self.act("reading what Courier left in", || self.content(COURIER_UIDLS, courier::LARGEST))?;
-        for popped in courier::Sizes::parse(sizes.as_ref().map_or(&[], |(text, _)| text)) {
-            let line = lists.lines.entry(popped.base.into()).or_default();
-            uidlist::push_field(&mut line.fields, uidlist::UIDL, popped.uidl().as_bytes());
-            uidlist::push_field(&mut line.fields, uidlist::WIRE_SIZE, popped.size.to_string().as_bytes());
+    /// What has happened since `known` if that was in `new` alone, and no message is gone from there: deliveries. Costs as much as there
+    /// is in `new`, whatever is in `cur`. `None` if more must be looked at.
+    fn look_at_new(&self, known: &State) -> Result<Option<Batch>, Trouble> {
+        let [_, current, _] = self.maildir.stamps()?;
+        let seal = known.head().stamps[1];
+        if !seal.settled || seal.stamp != current {
+            return Ok(None);
         }
-        Ok(())
+        let mut look = Look::at_new(self)?;
+        let mails = std::mem::take(&mut look.mails);
+        let (there, mut strangers): (Vec<&Mail>, Vec<&Mail>) = mails.iter().partition(|mail| {
+            let listed = name::promised(mail.base()).and_then(|promise| known.message(promise.uid));
+            listed.is_some_and(|message| message.has(Traits::FRESH) && message.name() == mail.name.as_encoded_bytes())
+        });
+        let mut count = there.len() as u64;
+        if !strangers.is_empty() {
+            let fresh: HashSet<&[u8]> = known.having(Traits::FRESH).map(|message| message.name()).collect();
+            let doomed: HashSet<&[u8]> = known.doomed().iter().map(|doomed| base_of(doomed.name())).collect();
+            strangers.retain(|mail| {
+                let is_known = fresh.contains(mail.name.as_encoded_bytes());
+                count += u64::from(is_known);
+                !is_known && !doomed.contains(mail.base())
+            });
+        }
+        match count == known.head().totals.fresh && look.listings[0].complete {
+            true => look.take_in(Vec::new(), strangers, known, None).map(Some),
+            false => Ok(None),
+        }
     }
 }
 
 /// No messages.
-fn empty(uidvalidity: u32) -> Lists {
+pub fn empty(uidvalidity: u32) -> Lists {
     let header = Header::new(uidvalidity, 1, Some(u128::from_be_bytes(identity::mailbox())));
     Lists { header, lines: HashMap::new(), next: 1, is_due: true, stamp: Stamp::default() }
 }
@@ -114,14 +127,9 @@ fn remembered(state: &State) -> Lists {
     let mut lists = empty(head.uidvalidity);
     lists.header.guid = Some(u128::from_be_bytes(head.mailbox));
     (lists.next, lists.header.next_uid) = (head.uidnext, head.uidnext);
-    let mut remember = |uid, name, uidl| {
-        let mut line = super::ledger::Line { uid, fields: Vec::new() };
-        uidlist::push_field(&mut line.fields, uidlist::UIDL, uidl);
-        lists.lines.insert(base_of(name).into(), line);
-    };
-    state.messages().for_each(|message| remember(message.uid, message.name(), message.uidl_text()));
+    state.messages().for_each(|message| keep_listed(&mut lists, message.uid, message.name(), message.uidl_text()));
     // Their files are still there, and must not come back.
-    state.doomed().iter().for_each(|doomed| remember(doomed.record.uid, doomed.name(), doomed.uidl_text()));
+    state.doomed().iter().for_each(|doomed| keep_listed(&mut lists, doomed.record.uid, doomed.name(), doomed.uidl_text()));
     lists
 }
 
@@ -131,24 +139,26 @@ fn single(mails: &[Mail]) -> Vec<&Mail> {
     let mut all: Vec<&Mail> = Vec::with_capacity(mails.len());
     for mail in mails {
         match known.entry(mail.base()) {
-            Entry::Vacant(free) => {
+            hash_map::Entry::Vacant(free) => {
                 free.insert(all.len());
                 all.push(mail);
             }
-            Entry::Occupied(taken) if all[*taken.get()].name < mail.name => all[*taken.get()] = mail,
-            Entry::Occupied(_) => {}
+            hash_map::Entry::Occupied(taken) if all[*taken.get()].name < mail.name => all[*taken.get()] = mail,
+            hash_map::Entry::Occupied(_) => {}
         }
     }
     all
 }
 
-/// Adds what a list lacks of a state that it agrees with: its end was lost in a power cut, perhaps with the messages there, whose UIDs
-/// must not be given again.
-fn complete(lists: &mut Lists, known: &State) {
-    let missing: Vec<_> = remembered(known).lines.into_iter().filter(|(base, _)| !lists.lines.contains_key(base)).collect();
-    lists.is_due |= !missing.is_empty() || lists.next < known.head().uidnext;
-    lists.lines.extend(missing);
-    lists.next = lists.next.max(known.head().uidnext);
+/// A line that was lost is written again.
+fn keep_listed(lists: &mut Lists, uid: u32, name: &[u8], uidl: &[u8]) {
+    let base = base_of(name);
+    if !lists.lines.contains_key(base) {
+        let mut line = super::ledger::Line { uid, fields: Vec::new() };
+        uidlist::push_field(&mut line.fields, uidlist::UIDL, uidl);
+        lists.lines.insert(base.into(), line);
+        lists.is_due = true;
+    }
 }
 
 fn base_of(text: &[u8]) -> &[u8] {
@@ -172,17 +182,54 @@ impl<'a, 'h> Look<'a, 'h> {
             let listings = [files::list(&dirs[0])?, files::list(&dirs[1])?];
             Ok((dirs, listings))
         })?;
-        let mut look = Look { held, listings, mails: Vec::new(), dirs, letters: held.letters()?, further: held.further_keywords()? };
+        let mut look =
+            Look { held, listings, mails: Vec::new(), dirs, letters: held.letters()?, further: held.further_keywords()?, imports: false };
         look.mails = look.gather();
         Ok(look)
     }
 
+    /// As [`Look::new`]. A file that another program renames meanwhile may be missed, and if it is one that the list tells of for the first
+    /// time, with a UID from `least` on, others would get UIDs above before it is seen: it is looked for again.
+    fn for_all(held: &'a Held<'h>, lists: Option<&Lists>, least: u32) -> Result<Look<'a, 'h>, Trouble> {
+        let mut look = Look::new(held)?;
+        let Some(lists) = lists else { return Ok(look) };
+        for _ in 1..ATTEMPTS {
+            if look.is_complete() || look.has_all(lists, least) {
+                break;
+            }
+            look = Look::new(held)?;
+        }
+        Ok(look)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.listings.iter().all(|listing| listing.complete)
+    }
+
+    fn has_all(&self, lists: &Lists, least: u32) -> bool {
+        let there: HashSet<&[u8]> = self.mails.iter().map(Mail::base).collect();
+        lists.lines.iter().filter(|(_, line)| line.uid >= least).all(|(base, _)| there.contains(&**base))
+    }
+
+    /// As if there were nothing but `new`.
+    fn at_new(held: &'a Held<'h>) -> Result<Look<'a, 'h>, Trouble> {
+        let (dirs, mut listing) = held.act("listing", || {
+            let dirs = [held.maildir.part(&held.top, NEW)?, held.maildir.part(&held.top, CUR)?];
+            let listing = files::list(&dirs[0])?;
+            Ok((dirs, listing))
+        })?;
+        let names = held.listable(&dirs[0], std::mem::take(&mut listing.names));
+        let mails = names.into_iter().map(|name| Mail { name, fresh: true }).collect();
+        // Nobody looks at `cur`: its seal stays.
+        let listings = [listing, Listing::default()];
+        Ok(Look { held, listings, mails, dirs, letters: Letters::default(), further: HashMap::new(), imports: false })
+    }
+
     fn gather(&mut self) -> Vec<Mail> {
-        let [new, current] = &mut self.listings;
-        let names = std::mem::take(&mut current.names).into_iter().map(|name| Mail { name, fresh: false });
-        let mut mails: Vec<Mail> = names.filter(|mail| uidlist::is_listable(mail.base())).collect();
-        let fresh = std::mem::take(&mut new.names).into_iter().map(|name| Mail { name, fresh: true });
-        let fresh: Vec<Mail> = fresh.filter(|mail| uidlist::is_listable(mail.base())).collect();
+        let [new, current] = self.listings.each_mut().map(|listing| std::mem::take(&mut listing.names));
+        let mails =
+            |dir, names, fresh| -> Vec<Mail> { self.held.listable(dir, names).into_iter().map(|name| Mail { name, fresh }).collect() };
+        let (mut mails, fresh) = (mails(&self.dirs[1], current, false), mails(&self.dirs[0], new, true));
         if !fresh.is_empty() {
             let there: HashSet<&[u8]> = mails.iter().map(Mail::base).collect();
             let missing: Vec<bool> = fresh.iter().map(|mail| !there.contains(mail.base())).collect();
@@ -191,15 +238,22 @@ impl<'a, 'h> Look<'a, 'h> {
         mails
     }
 
+    /// A mailbox that we see for the first time.
+    fn import(mut self) -> Result<State, Trouble> {
+        let (held, lists) = (self.held, self.held.first_lists()?);
+        self.further.extend(held.take_courier_keywords()?);
+        self.imports = true;
+        self.anew(lists)
+    }
+
     /// A mailbox of which nothing is known but its lists.
     fn anew(mut self, mut lists: Lists) -> Result<State, Trouble> {
         let mails = std::mem::take(&mut self.mails);
         let next = lists.next;
-        let (arrivals, lines) = self.arrivals(single(&mails), &mut lists)?;
+        let (arrivals, lines) = self.arrivals(single(&mails), &mut lists, 1)?;
+        let header = Header { next_uid: lists.next, ..lists.header.clone() };
         let list = match lists.is_due {
-            true => {
-                self.noted(|held| held.write_list(&Header { next_uid: lists.next, ..lists.header.clone() }, &all_lines(&arrivals, &lists)))?
-            }
+            true => self.noted(|held| held.write_list(&header, &all_lines(&arrivals, &lists)))?,
             false if lines.is_empty() => lists.stamp,
             false => self.noted(|held| held.append_durably(&lines))?,
         };
@@ -212,32 +266,40 @@ impl<'a, 'h> Look<'a, 'h> {
     }
 
     /// What has happened since `known`.
-    fn news(mut self, known: &State, lists: Option<Lists>) -> Result<Batch, Trouble> {
+    fn news(mut self, known: &State, mut lists: Option<Lists>) -> Result<Batch, Trouble> {
         let mails = std::mem::take(&mut self.mails);
-        let is_complete = self.listings.iter().all(|listing| listing.complete);
+        let is_complete = self.is_complete();
         let mut files: HashMap<&[u8], &Mail> = single(&mails).into_iter().map(|mail| (mail.base(), mail)).collect();
         let (mut gone, mut changed) = (Vec::new(), Changed::default());
         for message in known.messages() {
             match files.remove(base_of(message.name())) {
                 None => gone.push(message.uid),
-                Some(mail) => self.compare(&message, message.name(), mail, &mut changed),
+                Some(mail) => {
+                    self.compare(&message, message.name(), mail, &mut changed);
+                    lists.iter_mut().for_each(|lists| keep_listed(lists, message.uid, message.name(), message.uidl_text()));
+                }
             }
         }
         // Expunged, and not yet removed.
-        known.doomed().iter().for_each(|doomed| drop(files.remove(base_of(doomed.name()))));
+        for doomed in known.doomed() {
+            files.remove(base_of(doomed.name()));
+        }
         let mut ops = changed.ops();
         if is_complete && !gone.is_empty() {
             ops.push(Op::Expunge { uids: Span::gather(gone), doomed: false });
         }
+        self.take_in(ops, files.into_values().collect(), known, lists)
+    }
+
+    /// Gives the messages that were not known their UIDs, and says how far the files have been read.
+    fn take_in(&self, mut ops: Vec<Op>, strangers: Vec<&Mail>, known: &State, lists: Option<Lists>) -> Result<Batch, Trouble> {
         let has_list = lists.is_some();
-        let mut lists = match lists {
-            Some(mut lists) => {
-                complete(&mut lists, known);
-                lists
-            }
-            None => known_lists(known),
-        };
-        let (arrivals, lines) = self.arrivals(files.into_values().collect(), &mut lists)?;
+        let mut lists = lists.unwrap_or_else(|| known_lists(known));
+        let least = known.head().uidnext;
+        // The list's end was lost in a power cut, perhaps with the messages there: their UIDs must not be given again.
+        lists.is_due |= lists.next < least;
+        lists.next = lists.next.max(least);
+        let (arrivals, lines) = self.arrivals(strangers, &mut lists, least)?;
         let mut notes = Notes { list: lists.stamp, lines: lists.lines.len() as u64 };
         if !has_list {
             notes = Notes { lines: Notes::of(known).lines + arrivals.len() as u64, ..Notes::of(known) };
@@ -253,20 +315,19 @@ impl<'a, 'h> Look<'a, 'h> {
         }
         ops.push(Op::Next(lists.next));
         let [new, current] = self.seals();
-        ops.push(Op::Spool { stamps: [Some(new), Some(current)], front: None, notes: Some(notes.octets()) });
+        // What was not looked at has no stamp.
+        let current = (self.listings[1].stamp != Stamp::default()).then_some(current);
+        ops.push(Op::Spool { stamps: [Some(new), current], front: None, notes: Some(notes.octets()) });
         Ok(ops.into())
     }
 
     /// The stamp of the list once `write` has written it. Where nothing can be written the mailbox can be read all the same: whoever looks
     /// next gives the same UIDs, and tries again.
     fn noted(&self, write: impl FnOnce(&Held<'h>) -> Result<Stamp, Trouble>) -> Result<Stamp, Trouble> {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
         let error = match write(self.held) {
-            Err(Trouble::Full(_)) => io::ErrorKind::StorageFull.into(),
-            Err(Trouble::Io { source, .. })
-                if matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
-            {
-                source
-            }
+            Err(Trouble::Full(_)) => StorageFull.into(),
+            Err(Trouble::Io { source, .. }) if matches!(source.kind(), ReadOnlyFilesystem | PermissionDenied) => source,
             outcome => return outcome,
         };
         let maildir = self.held.maildir;
@@ -278,13 +339,18 @@ impl<'a, 'h> Look<'a, 'h> {
         self.listings.each_ref().map(|listing| Seal { stamp: listing.stamp, settled: listing.settled && listing.complete })
     }
 
-    /// Gives messages that were not known their UIDs; returns also the lines by which the list of UIDs grows.
-    fn arrivals(&self, mails: Vec<&Mail>, lists: &mut Lists) -> Result<(Vec<Arrival>, Vec<u8>), Trouble> {
+    /// Gives messages that were not known their UIDs; returns also the lines by which the list of UIDs grows. UIDs below `least` are used
+    /// up: a message that was gone, and is back, gets a new one.
+    fn arrivals(&self, mails: Vec<&Mail>, lists: &mut Lists, least: u32) -> Result<(Vec<Arrival>, Vec<u8>), Trouble> {
         let (mut listed, mut others) = (Vec::new(), Vec::new());
         for mail in mails {
-            match lists.lines.get(mail.base()).filter(|line| line.uid > 0) {
-                Some(line) => listed.push((line.uid, mail)),
-                None => others.push(mail),
+            match lists.lines.get(mail.base()).map(|line| line.uid) {
+                Some(uid) if uid >= least => listed.push((uid, mail)),
+                known => {
+                    // No list may have one file twice.
+                    lists.is_due |= known.is_some_and(|uid| uid > 0);
+                    others.push(mail);
+                }
             }
         }
         let promised = |mail: &Mail| name::promised(mail.base()).filter(|promise| promise.uidvalidity == lists.header.uidvalidity);
@@ -314,7 +380,11 @@ impl<'a, 'h> Look<'a, 'h> {
     /// `None` when the file is gone, or no regular one.
     fn arrival(&self, uid: u32, mail: &Mail, lists: &Lists) -> Result<Option<Arrival>, Trouble> {
         let dir = &self.dirs[usize::from(!mail.fresh)];
-        let Ok(stat) = dir.stat(&mail.name) else { return Ok(None) };
+        let looked = self.held.act("looking at a message of", || match dir.stat(&mail.name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            stat => stat.map(Some),
+        });
+        let Some(stat) = looked? else { return Ok(None) };
         if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
             return Ok(None);
         }
@@ -332,6 +402,7 @@ impl<'a, 'h> Look<'a, 'h> {
         let (text, verbatim) = mail.text();
         record.set_traits(Traits::FRESH, mail.fresh);
         record.set_traits(Traits::VERBATIM, verbatim);
+        record.set_traits(Traits::DIRTY, self.imports && self.further.contains_key(mail.base()));
         let live = Live::new(record, text, listed.field(uidlist::UIDL).unwrap_or_default());
         Ok(Some(Arrival { live, keywords: self.keywords(mail) }))
     }
@@ -351,8 +422,7 @@ impl<'a, 'h> Look<'a, 'h> {
             return;
         }
         let words = |bits| marks::words(bits, &self.letters).map(Keyword::from).collect::<Vec<_>>();
-        let old = if record.has(Traits::FRESH) { Flags::NONE } else { Flags::OLD };
-        let before = marks::marks(record.letters).flags.with(old);
+        let before = marks::marks(record.letters).flags;
         changed.add(
             record.uid,
             before.without(mail.flags()),
@@ -423,7 +493,7 @@ pub fn ordered(lists: &Lists) -> Vec<u8> {
     })
 }
 
+/// Programs that rename a file at every moment are not waited for.
+const ATTEMPTS: usize = 8;
 /// A promise that is further ahead than this is somebody's joke.
 const FURTHEST: u32 = 1 << 20;
-const COURIER_UIDS: &str = "courierimapuiddb";
-const COURIER_UIDLS: &str = "courierpop3dsizelist";

@@ -1,17 +1,16 @@
 //! File names and files follow what the journal has acknowledged.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io;
 
-use super::keywords::{self, Letters};
+use super::keywords::Letters;
 use super::name::{FileName, Form, Marks};
 use super::notes::Notes;
 use super::{CUR, Held, Maildir, NEW, Way, marks};
 use crate::os::Dir;
 use crate::store::index::{Entry, Flushed, Live, Op, Span, State};
 use crate::store::message::Traits;
-use crate::store::spool::{Batch, Hold, Scanned, Staged};
+use crate::store::spool::{Batch, Extent, Hold, Scanned, Staged};
 use crate::store::{Changes, Flags, Incoming, Trouble, Uids};
 
 impl Hold for Held<'_> {
@@ -22,7 +21,7 @@ impl Hold for Held<'_> {
     fn place(&mut self, state: &State, messages: &[Incoming], staged: Staged) -> Result<Batch, Trouble> {
         match staged {
             Staged::Maildir(staged) => self.deliver(state, messages, staged),
-            Staged::Nothing => Err(self.maildir.trouble("delivering into", io::ErrorKind::InvalidInput.into())),
+            Staged::Mbox(_) => Err(self.maildir.trouble("delivering into", io::ErrorKind::InvalidInput.into())),
         }
     }
 
@@ -41,14 +40,18 @@ impl Hold for Held<'_> {
         self.take_files(state, from, known, uids, way)
     }
 
-    fn settle(&mut self, state: &State) -> Result<Batch, Trouble> {
+    fn settle(&mut self, state: &State, extent: Extent) -> Result<Batch, Trouble> {
         let mut settling = Settling { letters: self.letters()?, further: None, folders: [self.folder(NEW)?, self.folder(CUR)?] };
-        let dirty: Vec<Entry<'_>> = state.having(Traits::DIRTY).take(AT_ONCE).collect();
+        let mut dirty: Vec<Entry<'_>> = state.having(Traits::DIRTY).take(AT_ONCE).collect();
+        if extent == Extent::Seen {
+            let fresh = state.having(Traits::FRESH).filter(|message| !message.has(Traits::DIRTY));
+            dirty.extend(fresh.take(AT_ONCE - dirty.len()));
+        }
         self.prepare_letters(&dirty, &mut settling)?;
         let mut flushed = Vec::new();
         let mut touched = [false; 2];
         for message in &dirty {
-            flushed.push(self.rename(message, &settling, &mut touched)?);
+            flushed.extend(self.rename(message, &settling, &mut touched)?);
         }
         let buried = self.bury(state, &settling, &mut touched)?;
         self.make_last(touched, &settling)?;
@@ -65,6 +68,9 @@ impl Hold for Held<'_> {
         Ok(ops.into())
     }
 }
+
+/// The second of the two folders.
+const CURRENT: usize = 1;
 
 /// What is needed to give files their names.
 struct Settling {
@@ -95,12 +101,7 @@ impl Held<'_> {
             }
         }
         if further != before {
-            let mut text = Vec::new();
-            for (base, words) in &further {
-                // More than a line can have are kept by the index alone.
-                let _ = keywords::write(&mut text, base, words.iter().map(String::as_str));
-            }
-            self.write_further(&text)?;
+            self.write_further(&further)?;
             settling.further = Some(further);
         }
         if letters != settling.letters {
@@ -110,8 +111,9 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// Gives the file of `message` the name that its flags want.
-    fn rename(&self, message: &Entry<'_>, settling: &Settling, touched: &mut [bool; 2]) -> Result<Flushed, Trouble> {
+    /// Gives the file of `message` the name that its flags want. `None`: another program was faster. The next scan sees what it did, and
+    /// then the file gets ours, too.
+    fn rename(&self, message: &Entry<'_>, settling: &Settling, touched: &mut [bool; 2]) -> Result<Option<Flushed>, Trouble> {
         let (_, name) = super::place(message, message.name());
         let parsed = FileName::parse(&name);
         let keywords = message.keywords().filter_map(|word| settling.letters.letter(word)).fold(0, |bits, letter| bits | 1 << letter);
@@ -120,10 +122,8 @@ impl Held<'_> {
         let old = parsed.marks();
         let flags = message.flags().without(Flags::OLD);
         let now = Marks { flags, passed: old.passed, keywords: keywords | (old.keywords & unknown) };
-        let fresh = message.has(Traits::FRESH) && message.flags() == Flags::NONE && now == Marks::default();
-        let target: OsString = if fresh { name.clone() } else { parsed.with(now) };
-        let from = usize::from(!message.has(Traits::FRESH));
-        let to = usize::from(!fresh);
+        // What a session has seen or changed is in `cur`.
+        let (target, from, to) = (parsed.with(now), usize::from(!message.has(Traits::FRESH)), CURRENT);
         if (from, &name) != (to, &target) {
             let renamed = self.act("renaming in", || {
                 let into = (&settling.folders[to], target.as_os_str());
@@ -131,21 +131,21 @@ impl Held<'_> {
             });
             match renamed {
                 Ok(()) => (touched[from], touched[to]) = (true, true),
-                // Another program was faster: the next scan sees what it did.
-                Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
                 // No room in the name: the index alone has the flags of such a message.
                 Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidFilename => {
                     let (letters, verbatim) = (marks::bits(old), message.has(Traits::VERBATIM));
-                    return Ok(Flushed { uid: message.uid, modseq: message.modseq, letters, fresh: from == 0, verbatim, name: None });
+                    let fresh = from != CURRENT;
+                    return Ok(Some(Flushed { uid: message.uid, modseq: message.modseq, letters, fresh, verbatim, name: None }));
                 }
                 Err(trouble) => return Err(trouble),
             }
         }
         let made = FileName::parse(&target);
-        let verbatim = made.form() != if fresh { Form::Bare } else { Form::Canonical };
+        let verbatim = made.form() != Form::Canonical;
         let text = if verbatim { target.as_encoded_bytes() } else { made.base() };
         let name = (text != message.name()).then(|| text.into());
-        Ok(Flushed { uid: message.uid, modseq: message.modseq, letters: marks::bits(now), fresh, verbatim, name })
+        Ok(Some(Flushed { uid: message.uid, modseq: message.modseq, letters: marks::bits(now), fresh: false, verbatim, name }))
     }
 
     /// Removes the files of expunged messages.
@@ -198,10 +198,16 @@ impl Held<'_> {
         changed.map(|(dir, _)| dir).try_for_each(|dir| self.act("syncing a folder of", || self.maildir.shared.disk.sync_dir(dir)))
     }
 
-    /// Writes the list of UIDs anew, without the messages that are gone.
+    /// Writes the lists of UIDs and of keywords anew, without the messages that are gone.
     fn shorten(&self, state: &State) -> Result<Notes, Trouble> {
         let Some(mut lists) = self.lists()? else { return Ok(Notes::of(state)) };
         lists.lines.retain(|_, line| state.message(line.uid).is_some());
+        let mut further = self.further_keywords()?;
+        let before = further.len();
+        further.retain(|base, _| lists.lines.contains_key(base));
+        if further.len() < before {
+            self.write_further(&further)?;
+        }
         lists.header.next_uid = lists.next.max(state.head().uidnext);
         let list = self.write_list(&lists.header, &super::scan::ordered(&lists))?;
         Ok(Notes { list, lines: lists.lines.len() as u64 })

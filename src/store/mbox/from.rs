@@ -16,6 +16,24 @@ pub fn date(line: &[u8]) -> Option<u32> {
     u32::try_from(seconds).ok().filter(|&seconds| seconds > 0)
 }
 
+/// The From_ line of a message from `sender`, received then (seconds since 1970), with its line end. Others split the line at blanks.
+pub fn line(sender: Option<&str>, received: u32) -> String {
+    let sender = sender.filter(|sender| !sender.is_empty()).unwrap_or("MAILER-DAEMON");
+    let graphic = |letter: char| if letter.is_ascii_graphic() { letter } else { '-' };
+    let sender: String = sender.chars().take(LONGEST_SENDER).map(graphic).collect();
+    let (days, seconds) = (i64::from(received / 86_400), received % 86_400);
+    let (year, month, day) = civil(days);
+    let (weekday, month) = (WEEKDAYS[(days % 7) as usize], MONTHS[month as usize - 1]);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("From {sender} {weekday} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year}\n")
+}
+
+/// RFC 5321 §4.5.3.1.3.
+const LONGEST_SENDER: usize = 256;
+/// From the first day of 1970 on.
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 struct Date {
     year: i64,
     month: i64,
@@ -36,8 +54,7 @@ impl Date {
 }
 
 fn month(word: &[u8]) -> Option<i64> {
-    const MONTHS: [&[u8; 3]; 12] = [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
-    MONTHS.iter().position(|name| word.eq_ignore_ascii_case(*name)).map(|at| at as i64 + 1)
+    MONTHS.iter().position(|name| word.eq_ignore_ascii_case(name.as_bytes())).map(|at| at as i64 + 1)
 }
 
 /// `HH:MM` or `HH:MM:SS`, in seconds.
@@ -59,6 +76,18 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
+}
+
+/// Year, month and day of a day since 1970-01-01: the other way round.
+fn civil(day: i64) -> (i64, i64, i64) {
+    let since = day + 719_468;
+    let era = since.div_euclid(146_097);
+    let of_era = since.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let (day, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    (year + 400 * era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -83,6 +112,16 @@ mod tests {
     fn sentences_do_not() {
         for line in ["From what I know", "From 2024 on, at 10:30", "From here to Jan at 10:30", "From ", "From", "From a Jan 99:99 2024"] {
             assert!(!separates(line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_we_write_says_the_same_to_us() {
+        assert_eq!(line(Some("joe@va.test"), 0), "From joe@va.test Thu Jan  1 00:00:00 1970\n");
+        assert_eq!(line(None, 1_795_363_714), "From MAILER-DAEMON Sun Nov 22 16:08:34 2026\n");
+        for seconds in (1..u32::MAX - 40_000).step_by(39_157) {
+            let line = line(Some("\"joe\nwho\"@va.test"), seconds);
+            assert_eq!(date(line.trim_end().as_bytes()), Some(seconds), "{line}");
         }
     }
 

@@ -13,11 +13,38 @@ use crate::store::disk::Disk;
 /// What an update does to the length of a spool, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
+    pub kind: Kind,
     pub old_size: u64,
     pub new_size: u64,
     /// Nothing between `untouched` and `from` changes; from `from` on everything may.
     pub untouched: u64,
     pub from: u64,
+}
+
+/// What a journal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Once it is whole, it must happen.
+    Update,
+    /// New mail, not acknowledged yet: once it has begun, it is completed; else it is forgotten.
+    Append,
+}
+
+impl Kind {
+    fn magic(self) -> u64 {
+        match self {
+            Kind::Update => u64::from_le_bytes(*b"vmredo01"),
+            Kind::Append => u64::from_le_bytes(*b"vmapnd01"),
+        }
+    }
+
+    /// Octets of the spool by which to recognise it.
+    fn witness(self) -> u64 {
+        match self {
+            Kind::Update => 64 * 1024,
+            Kind::Append => 256,
+        }
+    }
 }
 
 /// Octets of the spool by which to recognise it.
@@ -63,10 +90,8 @@ pub struct Journal {
     pub cut: Witness,
 }
 
-const MAGIC: u64 = u64::from_le_bytes(*b"vmredo01");
 const FIELDS: usize = 16;
 const HEADER: u64 = 8 * FIELDS as u64;
-const WITNESS: u64 = 64 * 1024;
 const CHUNK: usize = 256 * 1024;
 
 /// A journal being written.
@@ -122,13 +147,14 @@ impl<'a> Writer<'a> {
     pub fn finish(mut self, plan: &Plan, spool: &File) -> io::Result<()> {
         self.flush()?;
         let stamp = Stamp::of(spool)?;
-        let context = Witness::new(spool, plan.untouched.max(plan.from.saturating_sub(WITNESS)), plan.from)?;
-        let cut_end = plan.old_size.min(plan.new_size + WITNESS).max(plan.new_size);
+        let witness = plan.kind.witness();
+        let context = Witness::new(spool, plan.untouched.max(plan.from.saturating_sub(witness)), plan.from)?;
+        let cut_end = plan.old_size.min(plan.new_size + witness).max(plan.new_size);
         let cut =
             Witness::new(spool, plan.new_size.min(plan.old_size), if plan.old_size > plan.new_size { cut_end } else { plan.old_size })?;
         let mut header = [0; FIELDS];
         header[..15].copy_from_slice(&[
-            MAGIC,
+            plan.kind.magic(),
             self.at,
             self.sum.digest(),
             stamp.dev,
@@ -182,10 +208,11 @@ impl Journal {
             cut_sum,
             sum,
         ] = fields;
-        if magic != MAGIC || sum != xxh3_64(&octets[..8 * (FIELDS - 1)]) || file.metadata()?.len() < end {
+        let Some(kind) = [Kind::Update, Kind::Append].into_iter().find(|kind| kind.magic() == magic) else { return Ok(None) };
+        if sum != xxh3_64(&octets[..8 * (FIELDS - 1)]) || file.metadata()?.len() < end {
             return Ok(None);
         }
-        let plan = Plan { old_size, new_size, untouched, from };
+        let plan = Plan { kind, old_size, new_size, untouched, from };
         let context = Witness { at: context_at, len: context_len, sum: context_sum };
         let cut = Witness { at: cut_at, len: cut_len, sum: cut_sum };
         let journal = Journal { file, end, dev, ino, plan, context, cut };

@@ -2,16 +2,17 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::Mbox;
 use crate::os::lock::{self, Dotlock, Range};
 use crate::os::stamp::Stamp;
 use crate::store::busy::Here;
-use crate::store::{Account, LockKind, Shared, Trouble};
+use crate::store::{LockKind, Trouble};
 
 /// A spool that no other program changes now, as far as it keeps to any of the configured locks.
 pub struct Locked<'a> {
@@ -26,15 +27,15 @@ pub struct Locked<'a> {
 /// How long to wait for others.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Locks the spool of `account`, waiting at most `patience`; `None` when there is none. Blocks.
-pub fn lock<'a>(shared: &'a Shared, account: &Account, patience: Duration) -> Result<Option<Locked<'a>>, Trouble> {
+/// Locks `mbox`, waiting at most `patience`; `None` when there is no file. Blocks.
+pub fn lock(mbox: &Mbox, patience: Duration) -> Result<Option<Locked<'_>>, Trouble> {
     let deadline = Instant::now() + patience;
-    let busy = || Trouble::Busy(account.spool.clone());
-    let mut here = Here::take(shared, &account.spool, deadline).ok_or_else(busy)?;
+    let busy = || Trouble::Busy(mbox.path.clone());
+    let mut here = Here::take(&mbox.shared, &mbox.path, deadline).ok_or_else(busy)?;
     let mut pause = Duration::from_millis(5);
     loop {
-        let Some((file, writable)) = open(account)? else { return Ok(None) };
-        match attempt(shared, account, file, writable, here)? {
+        let Some((file, writable)) = open(mbox)? else { return Ok(None) };
+        match attempt(mbox, file, writable, here)? {
             Ok(locked) => return Ok(Some(locked)),
             Err(again) => here = again,
         }
@@ -47,43 +48,37 @@ pub fn lock<'a>(shared: &'a Shared, account: &Account, patience: Duration) -> Re
 }
 
 /// Takes all locks or none: whoever takes them in another order must not wait for us while we wait for him.
-fn attempt<'a>(
-    shared: &Shared,
-    account: &Account,
-    file: File,
-    writable: bool,
-    here: Here<'a>,
-) -> Result<Result<Locked<'a>, Here<'a>>, Trouble> {
+fn attempt<'a>(mbox: &Mbox, file: File, writable: bool, here: Here<'a>) -> Result<Result<Locked<'a>, Here<'a>>, Trouble> {
     let mut dot = None;
-    for kind in &shared.places.locks {
+    for kind in &mbox.shared.places.locks {
         let taken = match kind {
             LockKind::Dotlock => {
-                let (taken, lock) = dotlock(shared, account)?;
+                let (taken, lock) = dotlock(mbox)?;
                 dot = lock;
                 Ok(taken)
             }
             LockKind::Fcntl => lock::range(&file, if writable { Range::Exclusive } else { Range::Shared }, 0, 0),
             LockKind::Flock => lock::whole(&file, writable),
         };
-        if !taken.map_err(Trouble::io("locking", &account.spool))? {
+        if !taken.map_err(Trouble::io("locking", &mbox.path))? {
             return Ok(Err(here));
         }
     }
-    if !is_still(account, &file)? {
+    if !is_still(mbox, &file)? {
         return Ok(Err(here));
     }
     Ok(Ok(Locked { file, writable, _dot: dot, _here: here }))
 }
 
 /// Where a dotlock is impossible, the others must do (behaviour.md §18 trap 25).
-fn dotlock(shared: &Shared, account: &Account) -> Result<(bool, Option<Dotlock>), Trouble> {
-    match Dotlock::take(&account.spool, account.actor) {
+fn dotlock(mbox: &Mbox) -> Result<(bool, Option<Dotlock>), Trouble> {
+    match Dotlock::take(&mbox.path, mbox.account.actor) {
         Ok(lock) => Ok((lock.is_some(), lock)),
         Err(error) if is_impossible(&error) => {
-            shared.warn_once(&account.spool, &error, "no dotlock can be made; going on with the other locks");
+            mbox.shared.warn_once(&mbox.path, &error, "no dotlock can be made; going on with the other locks");
             Ok((true, None))
         }
-        Err(error) => Err(Trouble::io("making a dotlock for", &account.spool)(error)),
+        Err(error) => Err(Trouble::io("making a dotlock for", &mbox.path)(error)),
     }
 }
 
@@ -92,9 +87,9 @@ fn is_impossible(error: &io::Error) -> bool {
 }
 
 /// Opens the spool for update, or for reading when that is all we may; `None` when it isn't there.
-pub fn open(account: &Account) -> Result<Option<(File, bool)>, Trouble> {
-    let open = |access| rustix::fs::open(&account.spool, access | SAFELY, Mode::empty()).map_err(io::Error::from);
-    let opened = account.actor.run(|| match open(OFlags::RDWR) {
+pub fn open(mbox: &Mbox) -> Result<Option<(File, bool)>, Trouble> {
+    let open = |access| rustix::fs::open(&mbox.path, access | SAFELY, Mode::empty()).map_err(io::Error::from);
+    let opened = mbox.account.actor.run(|| match open(OFlags::RDWR) {
         Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::ACCESS | Errno::ROFS | Errno::PERM)) => {
             open(OFlags::RDONLY).map(|file| (file, false))
         }
@@ -103,11 +98,11 @@ pub fn open(account: &Account) -> Result<Option<(File, bool)>, Trouble> {
     match opened {
         Ok((file, writable)) => {
             let file = File::from(file);
-            checked(&file, &account.spool)?;
+            checked(&file, &mbox.path)?;
             Ok(Some((file, writable)))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(refusal(error, &account.spool)),
+        Err(error) => Err(refusal(error, &mbox.path)),
     }
 }
 
@@ -117,9 +112,14 @@ pub const SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::NOCTTY).union(OFlags::
 /// The stamp of `file`, which must be a regular one.
 pub fn checked(file: &File, spool: &Path) -> Result<Stamp, Trouble> {
     let stat = rustix::fs::fstat(file).map_err(|error| Trouble::io("looking at", spool)(error.into()))?;
-    match objection(&stat) {
+    judged(&stat, spool)
+}
+
+/// The stamp in `stat`, which must be that of a regular file.
+pub fn judged(stat: &Stat, spool: &Path) -> Result<Stamp, Trouble> {
+    match objection(stat) {
         Some(what) => Err(Trouble::NotMailbox { path: spool.into(), what }),
-        None => Ok(Stamp::from(&stat)),
+        None => Ok(Stamp::from(stat)),
     }
 }
 
@@ -135,9 +135,9 @@ pub fn refusal(error: io::Error, spool: &Path) -> Trouble {
 }
 
 /// Whether the path still leads to this file: others replace it while we wait.
-fn is_still(account: &Account, file: &File) -> Result<bool, Trouble> {
-    let ours = checked(file, &account.spool)?;
-    let there = account.actor.run(|| rustix::fs::lstat(&account.spool).map_err(io::Error::from));
+fn is_still(mbox: &Mbox, file: &File) -> Result<bool, Trouble> {
+    let ours = checked(file, &mbox.path)?;
+    let there = mbox.account.actor.run(|| rustix::fs::lstat(&mbox.path).map_err(io::Error::from));
     Ok(there.is_ok_and(|there| (there.st_dev, there.st_ino) == (ours.dev, ours.ino)))
 }
 
@@ -145,6 +145,7 @@ fn is_still(account: &Account, file: &File) -> Result<bool, Trouble> {
 fn objection(stat: &Stat) -> Option<&'static str> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => None,
+        FileType::Symlink => Some("is a symbolic link, not an mbox file"),
         FileType::Directory => Some("is a directory, not an mbox file"),
         _ => Some("is not a regular file"),
     }

@@ -1,103 +1,225 @@
-//! Opening a mailbox: from the index when the spool is as it was, by a scan under the locks when not.
+//! Finding out what is in an mbox, and what has become of what was there.
+//!
+//! A whole scan sees everything. Where mail was only appended it is spared: if a few of the known messages, the last among them, are
+//! where they were with the flags they had, the scan begins at the last. What that can't see is a change by another program that moved
+//! nothing and happened to be followed by an append: flags set in place, most likely. It is seen when somebody reads such a message, when
+//! another program changes the file without appending, and at the latest by the whole scan that is due [some time](Held::is_due) after
+//! the one before.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::{Errno, ReadWriteFlags};
+use super::changed;
+use super::ledger::{self, Ledger};
+use super::number::{self, Memory, Numbered, Past, number};
+use super::scan::{Found, Scan};
+use super::summary::Summary;
+use super::{Held, locks, mailbox_id, notes, recognise};
+use crate::os::stamp::{self, Stamp};
+use crate::store::Trouble;
+use crate::store::index::{Arrival, Entry, Front, Keyword, Live, Record, Seal, State};
+use crate::store::message::Traits;
+use crate::store::spool::{Batch, Scanned};
 
-use super::index::{Front, Index};
-use super::locks::{self, Locked, SAFELY};
-use super::number::number;
-use super::scan::Scan;
-use crate::os::stamp::{Stamp, now};
-use crate::store::{Account, Shared, Trouble};
-
-/// A mailbox as it was just now, and its file if there is one.
-pub struct View {
-    pub file: Option<File>,
-    pub index: Index,
-}
-
-/// Where the index of `account` is.
-pub fn index_path(shared: &Shared, account: &Account) -> PathBuf {
-    let mut path = shared.places.index.join(account.owner.domain().as_str());
-    path.push(account.owner.user().as_str());
-    path.push("vmail.index");
-    path
-}
-
-/// Where a redo journal of `account` is, while there is one.
-pub fn redo_path(shared: &Shared, account: &Account) -> PathBuf {
-    shared.places.redo.join(account.owner.domain().as_str()).join(account.owner.user().as_str())
-}
-
-/// Opens from the index, without a lock, and without waiting for the disk: `None` when any of that can't be.
-/// A handful of system calls; made on the async threads.
-pub fn at_once(shared: &Shared, account: &Account) -> Option<View> {
-    glance(shared, account, open_cached, |file, data| read_cached(file, data).ok())
-}
-
-/// Opens in whatever way is necessary. Blocks.
-pub fn thoroughly(shared: &Shared, account: &Account) -> Result<View, Trouble> {
-    let patient = glance(shared, account, open_plain, |file, data| file.read_exact_at(data, 0).ok());
-    if let Some(view) = patient {
-        return Ok(view);
-    }
-    under_locks(shared, account, None)
-}
-
-/// Opens anew for a session that knows `past`. Blocks.
-pub fn again(shared: &Shared, account: &Account, past: &Index) -> Result<View, Trouble> {
-    under_locks(shared, account, Some(past))
-}
-
-fn under_locks(shared: &Shared, account: &Account, past: Option<&Index>) -> Result<View, Trouble> {
-    match locks::lock(shared, account, locks::PATIENCE)? {
-        Some(locked) => {
-            let index = refresh(shared, account, &locked, past)?;
-            // The descriptor that has the locks must go; the one that stays reads only.
-            let file = account.actor.run(|| open_plain(&account.spool)).map_err(Trouble::io("opening", &account.spool))?;
-            drop(locked);
-            Ok(View { file: Some(file), index })
+impl Held<'_> {
+    pub(super) fn look(&mut self, known: Option<&State>) -> Result<Scanned, Trouble> {
+        let stamp = locks::checked(&self.locked.file, &self.mbox.path)?;
+        let reading = |error| Trouble::io("reading", &self.mbox.path)(error);
+        if let Some(known) = known
+            && !self.mbox.suspect.load(Ordering::Acquire)
+            && let Some(batch) = self.tail(known, stamp).map_err(reading)?
+        {
+            return Ok(Scanned::News(batch));
         }
-        None => Ok(View { file: None, index: vanished(shared, account) }),
+        self.thorough(known, stamp)
+    }
+
+    /// Scans all of the file.
+    pub(super) fn thorough(&mut self, known: Option<&State>, stamp: Stamp) -> Result<Scanned, Trouble> {
+        let began = stamp::now();
+        let found = scan(&self.locked.file, 0).map_err(Trouble::io("reading", &self.mbox.path))?;
+        let ledger = Ledger::read(self.mbox);
+        let numbered = match known {
+            Some(known) => number(&found, Memory::Past(&Past::of(known))),
+            None => number(&found, Memory::Ledger(ledger.as_ref(), self.last_resort(&found, ledger.as_ref(), stamp)?)),
+        };
+        let mailbox = self.mailbox_id(known, ledger.as_ref(), &found);
+        if !self.is_new {
+            ledger::keep(self.mbox, &found, &numbered, mailbox, ledger);
+        }
+        self.mbox.suspect.store(false, Ordering::Release);
+        let seal = Seal { stamp, settled: stamp.settled_on(&self.locked.file, began) };
+        let view = View { found, numbered, seal, mailbox };
+        if let Some(batch) = known.and_then(|known| changed::since(known, &view)) {
+            return Ok(Scanned::News(batch));
+        }
+        view.state(known).map(Scanned::Anew).map_err(Trouble::io("listing", &self.mbox.path))
+    }
+
+    /// UIDVALIDITY of a file that has no date at its beginning.
+    fn last_resort(&self, found: &[Found], ledger: Option<&Ledger>, stamp: Stamp) -> Result<u32, Trouble> {
+        match found.first() {
+            _ if ledger.is_some() => Ok(1),
+            None => super::uidvalidity(self.mbox),
+            Some(_) => Ok(u32::try_from(stamp.mtime / 1_000_000_000).ok().filter(|&time| time > 0).unwrap_or(1)),
+        }
+    }
+
+    fn mailbox_id(&self, known: Option<&State>, ledger: Option<&Ledger>, found: &[Found]) -> [u8; 16] {
+        match (known, ledger) {
+            (Some(known), _) => known.head().mailbox,
+            (None, Some(ledger)) => ledger.mailbox,
+            // A new folder: one of that name may have been there before.
+            (None, None) if found.is_empty() && !self.mbox.name.is_inbox() => crate::store::identity::mailbox(),
+            (None, None) => mailbox_id(&self.mbox.account, &self.mbox.name),
+        }
+    }
+
+    /// What has come behind the last known message, if nothing else seems to have changed.
+    fn tail(&self, known: &State, stamp: Stamp) -> io::Result<Option<Batch>> {
+        let Seal { stamp: before, .. } = known.head().stamps[0];
+        let grown = stamp.size > before.size && !self.is_due(known, stamp);
+        if (stamp.dev, stamp.ino) != (before.dev, before.ino) || !(grown || stamp == before) {
+            return Ok(None);
+        }
+        if known.len() < 2 || known.head().front.pseudo || !Summary::of(known).in_order {
+            return Ok(None);
+        }
+        let (began, file) = (stamp::now(), &self.locked.file);
+        if !self.is_as_known(known)? {
+            return Ok(None);
+        }
+        let Some(last) = known.nth(known.len() - 1) else { return Ok(None) };
+        let found = scan(file, last.place)?;
+        match found.first() {
+            Some(first) if is_same(first, &last) => {}
+            _ => return Ok(None),
+        }
+        let seal = Seal { stamp, settled: stamp.settled_on(file, began) };
+        Ok(Some(changed::appended(known, &last, &found, seal)))
+    }
+
+    /// Looks at some messages, and at the numbers in the first.
+    fn is_as_known(&self, known: &State) -> io::Result<bool> {
+        let (file, last) = (&self.locked.file, known.len() - 1);
+        let Some(first) = known.nth(0) else { return Ok(false) };
+        let base = notes::Head::examine(file, super::text(&first)..super::end(&first))?.base;
+        if base.map(|base| (base.uidvalidity, base.last)) != known.head().front.last.map(|last| (known.head().uidvalidity, last)) {
+            return Ok(false);
+        }
+        for sample in 0..SAMPLES.min(last) {
+            let Some(message) = known.nth(sample * last / SAMPLES.min(last)) else { return Ok(false) };
+            let is_there = match message.len <= LARGEST_SAMPLE {
+                true => recognise::look(file, &message)?.is_some_and(|found| is_same(&found, &message)),
+                false => begins(file, &message)?,
+            };
+            if !is_there {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a whole scan is due: an hour after the one before, and as much later as the file is larger than what is read in a moment.
+    fn is_due(&self, known: &State, stamp: Stamp) -> bool {
+        let now = seconds();
+        now.saturating_sub(Summary::of(known).scanned) > HOUR * (1 + stamp.size / IN_A_MOMENT)
     }
 }
 
-/// The mailbox as it is, with the spool locked. `past` stands in for an index that got lost.
-pub fn refresh(shared: &Shared, account: &Account, locked: &Locked<'_>, past: Option<&Index>) -> Result<Index, Trouble> {
-    super::redo::recover(shared, account, locked)?;
-    let path = index_path(shared, account);
-    let stored = Index::load(&path);
-    let stamp = locks::checked(&locked.file, &account.spool)?;
-    let current = stored.as_ref().is_some_and(|index| index.settled && index.stamp == stamp);
-    let stored = match stored {
-        Some(index) if current => return Ok(index),
-        stored => stored,
-    };
-    let began = now();
-    let found = scan(&locked.file).map_err(Trouble::io("reading", &account.spool))?;
-    let index = number(&found, stamp, stamp.settled(began), stored.as_ref().or(past));
-    save(shared, account, &index, false);
-    Ok(index)
+/// All that a scan found.
+pub struct View {
+    pub found: Vec<Found>,
+    pub numbered: Numbered,
+    pub seal: Seal,
+    pub mailbox: [u8; 16],
 }
 
-/// Keeps the index for the next time; going without only costs time.
-pub fn save(shared: &Shared, account: &Account, index: &Index, durable: bool) {
-    let path = index_path(shared, account);
-    if let Err(error) = index.save(&path, durable) {
-        shared.warn_once(&path, &error, "no index can be written; each opening will scan");
+impl View {
+    /// As a mailbox of its own.
+    fn state(&self, known: Option<&State>) -> io::Result<State> {
+        let mut words = Words::of(known);
+        let arrivals = self.numbered.messages.iter().map(|message| self.arrival(message, &mut words)).collect();
+        let state = State::found(self.numbered.uidvalidity, self.numbered.next, self.mailbox, arrivals)?;
+        Ok(state.with_spool([self.seal, Seal::default()], self.numbered.front, self.summary().octets()))
+    }
+
+    pub fn arrival(&self, message: &number::Message, words: &mut Words) -> Arrival {
+        let live = Live::new(message.record, b"", &message.uidl);
+        Arrival { live, keywords: words.admitted(&self.found[message.found].keywords) }
+    }
+
+    pub fn summary(&self) -> Summary {
+        Summary { scanned: seconds(), in_order: self.numbered.messages.is_sorted_by_key(|message| message.found) }
+    }
+
+    pub fn front(&self) -> Front {
+        self.numbered.front
     }
 }
 
-/// All messages of `file`, in chunks.
-pub fn scan(file: &File) -> io::Result<Vec<super::scan::Found>> {
-    let (mut scan, mut found) = (Scan::new(), Vec::new());
+/// Keywords of a mailbox. Strangers can send headers with more of them than an index can have.
+pub struct Words {
+    known: HashSet<String>,
+    room: usize,
+}
+
+impl Words {
+    pub fn of(known: Option<&State>) -> Words {
+        let names = known.map_or(&[][..], |known| known.keywords().names());
+        Words { known: names.iter().map(|name| name.to_ascii_lowercase()).collect(), room: MOST_WORDS.saturating_sub(names.len()) }
+    }
+
+    /// Those of `all` that are known, or for which there is room.
+    pub fn admitted(&mut self, all: &[Keyword]) -> Vec<Keyword> {
+        let mut admit = |word: &&Keyword| {
+            let folded = word.to_ascii_lowercase();
+            if self.known.contains(&folded) {
+                return true;
+            }
+            let fits = self.room > 0;
+            self.room = self.room.saturating_sub(1);
+            fits && self.known.insert(folded)
+        };
+        all.iter().filter(|word| admit(word)).cloned().collect()
+    }
+}
+
+/// Whether a message has the content and the flags that are known of it.
+fn is_same(found: &Found, message: &Entry<'_>) -> bool {
+    found.from_len == message.from_len
+        && number::halves(found.fingerprint) == message.fingerprint
+        && found.flags == message.flags()
+        && same_words(&found.keywords, message.keywords())
+        && (!message.has(Traits::RECORDED) || found.uid == Some(message.uid))
+}
+
+/// Whether these are the same keywords.
+pub fn same_words<'a>(found: &[Keyword], known: impl Iterator<Item = &'a Keyword>) -> bool {
+    let mut count = 0;
+    let all = known.inspect(|_| count += 1).fold(true, |all, word| all && found.iter().any(|other| other.eq_ignore_ascii_case(word)));
+    all && count == found.len()
+}
+
+/// Whether there is a From_ line where `message` begins.
+pub fn begins(file: &File, message: &Record) -> io::Result<bool> {
+    let mut line = vec![0; usize::from(message.from_len)];
+    match file.read_exact_at(&mut line, message.place) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| {
+            line.is_empty() || (line.starts_with(b"From ") && memchr::memchr(b'\n', &line).is_none_or(|at| at + 1 == line.len()))
+        }),
+    }
+}
+
+/// All messages of `file` from `at` on, where one begins.
+pub fn scan(file: &File, mut at: u64) -> io::Result<Vec<Found>> {
+    let (mut scan, mut found) = (Scan::from_message(at), Vec::new());
     let mut buffer = vec![0; CHUNK];
-    let (mut filled, mut at) = (0, 0);
+    let mut filled = 0;
     loop {
         let read = file.read_at(&mut buffer[filled..], at)?;
         at += read as u64;
@@ -111,55 +233,18 @@ pub fn scan(file: &File) -> io::Result<Vec<super::scan::Found>> {
     }
 }
 
+pub fn seconds() -> u64 {
+    u64::try_from(stamp::now() / 1_000_000_000).unwrap_or(0)
+}
+
 /// Stays in the processor's cache.
 const CHUNK: usize = 128 * 1024;
-
-fn glance(
-    shared: &Shared,
-    account: &Account,
-    open: impl Fn(&Path) -> io::Result<File>,
-    read: impl Fn(&File, &mut [u8]) -> Option<()>,
-) -> Option<View> {
-    let file = account.actor.run(|| open(&account.spool)).ok()?;
-    let stamp = locks::checked(&file, &account.spool).ok()?;
-    if rustix::fs::access(redo_path(shared, account), rustix::fs::Access::EXISTS) != Err(Errno::NOENT) {
-        return None;
-    }
-    let stored = open(&index_path(shared, account)).ok()?;
-    let mut data = vec![0; usize::try_from(rustix::fs::fstat(&stored).ok()?.st_size).ok()?];
-    read(&stored, &mut data)?;
-    let index = Index::decode(&data)?;
-    (index.settled && index.stamp == stamp).then_some(View { file: Some(file), index })
-}
-
-fn open_plain(path: &Path) -> io::Result<File> {
-    Ok(rustix::fs::open(path, OFlags::RDONLY | SAFELY, Mode::empty())?.into())
-}
-
-/// Opens only what the kernel has at hand.
-fn open_cached(path: &Path) -> io::Result<File> {
-    Ok(rustix::fs::openat2(CWD, path, OFlags::RDONLY | SAFELY, Mode::empty(), ResolveFlags::CACHED)?.into())
-}
-
-fn read_cached(file: &File, mut data: &mut [u8]) -> io::Result<()> {
-    let mut at = 0;
-    while !data.is_empty() {
-        let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(data)], at, ReadWriteFlags::NOWAIT)?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        data = &mut data[read..];
-        at += read as u64;
-    }
-    Ok(())
-}
-
-/// No spool is an empty mailbox; it keeps its numbers for the case that mail comes.
-fn vanished(shared: &Shared, account: &Account) -> Index {
-    let empty = Stamp::default();
-    let (uidvalidity, next) = match Index::load(&index_path(shared, account)) {
-        Some(stored) => (stored.uidvalidity, stored.next),
-        None => (u32::try_from(now() / 1_000_000_000).unwrap_or(1), 1),
-    };
-    Index { stamp: empty, settled: false, uidvalidity, next, front: Front::default(), messages: Vec::new() }
-}
+/// Messages that are looked at before an append is taken for one.
+const SAMPLES: usize = 6;
+/// Of larger ones only the From_ line is looked at.
+const LARGEST_SAMPLE: u64 = 64 * 1024;
+const HOUR: u64 = 3600;
+/// Octets that are read in a moment.
+const IN_A_MOMENT: u64 = 256 << 20;
+/// Keywords that are taken from a file.
+const MOST_WORDS: usize = 16_384;

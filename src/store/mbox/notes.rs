@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use super::head::{Hidden, Line, Step, Walk};
 use super::scan::value;
 use crate::store::Flags;
+use crate::store::index::Keyword;
 
 /// The header of a message in the file, as far as an update needs to know.
 #[derive(Debug, Default)]
@@ -22,6 +23,9 @@ pub struct Head {
     pub uid: Option<u32>,
     status: Option<Region>,
     xstatus: Option<Region>,
+    keywords: Option<Region>,
+    /// A field is there twice, or where it can't be overwritten.
+    is_odd: bool,
     pub base: Option<Base>,
 }
 
@@ -35,6 +39,8 @@ struct Region {
 /// The line with UIDVALIDITY and last UID.
 #[derive(Debug, Clone)]
 pub struct Base {
+    pub uidvalidity: u32,
+    pub last: u32,
     /// Where the last UID is, if it has the room for any.
     pub last_at: Option<u64>,
     /// What follows: the names of keywords.
@@ -48,11 +54,20 @@ pub struct Patch {
     pub octets: Vec<u8>,
 }
 
+/// What changes flags and keywords in place.
+#[derive(Debug, Default)]
+pub struct Patches {
+    pub flagging: Vec<Patch>,
+    pub naming: Option<Patch>,
+}
+
 /// What a header written anew says.
 #[derive(Debug, Clone, Default)]
 pub struct Notes {
-    pub uid: u32,
+    /// None in a file that records no UIDs.
+    pub uid: Option<u32>,
     pub flags: Flags,
+    pub keywords: Vec<Keyword>,
     /// In the first message: UIDVALIDITY, last UID, and the rest of the line.
     pub base: Option<(u32, u32, Vec<u8>)>,
     /// Blanks that make up for length.
@@ -63,6 +78,11 @@ pub struct Notes {
 const DIGITS: usize = 10;
 
 impl Head {
+    /// That of a message to be written, without notes so far.
+    pub fn plain() -> Head {
+        Head::default()
+    }
+
     /// Looks at the header of the text at `text`.
     pub fn examine(file: &File, text: Range<u64>) -> io::Result<Head> {
         let mut head = Head { end: text.end, ..Head::default() };
@@ -84,6 +104,7 @@ impl Head {
                 self.ragged = !octets.ends_with(b"\n");
             }
             Line::Hidden(field) if step.begins && octets.ends_with(b"\n") => self.note_field(field, octets, at),
+            Line::Hidden(_) => self.is_odd = true,
             _ => {}
         }
     }
@@ -95,25 +116,44 @@ impl Head {
         let blank = usize::from(octets.starts_with(b" "));
         let at = at + (line.len() - value(line).len() + blank) as u64;
         let region = || Region { at, octets: octets[blank..].to_vec() };
-        match field {
-            Hidden::Status => drop(self.status.get_or_insert_with(region)),
-            Hidden::XStatus => drop(self.xstatus.get_or_insert_with(region)),
-            Hidden::XUid => self.uid = self.uid.or_else(|| super::scan::first_number(octets)),
-            Hidden::Base => self.base = self.base.take().or_else(|| Base::of(&octets[blank..], at)),
-            Hidden::XKeywords | Hidden::ContentLength => {}
-        }
+        let slot = match field {
+            Hidden::Status => &mut self.status,
+            Hidden::XStatus => &mut self.xstatus,
+            Hidden::XKeywords => &mut self.keywords,
+            Hidden::XUid => {
+                self.uid = self.uid.or_else(|| super::scan::first_number(octets));
+                return;
+            }
+            Hidden::Base => {
+                self.base = self.base.take().or_else(|| Base::of(&octets[blank..], at));
+                return;
+            }
+            Hidden::ContentLength => return,
+        };
+        self.is_odd |= slot.is_some();
+        slot.get_or_insert_with(region);
     }
 
-    /// How to add `flags` without moving anything; `None` when there is no room. Each octet stands for one flag: however much of this
-    /// reaches the disk, the header stays a header.
-    pub fn patches(&self, flags: Flags) -> Option<Vec<Patch>> {
-        let mut all = Vec::new();
-        for (region, letters) in [(&self.status, letters(flags, STATUS)), (&self.xstatus, letters(flags, XSTATUS))] {
-            if !letters.is_empty() {
-                all.push(region.as_ref()?.with(&letters)?);
+    /// How to say `flags` and `keywords` without moving anything; `None` when there is no room. Each octet of flags stands for one: however
+    /// much of them reaches the disk, the header stays a header. Keywords must be written in one go.
+    pub fn patches(&self, flags: Flags, keywords: &[Keyword]) -> Option<Patches> {
+        let mut flagging = Vec::new();
+        if self.is_odd {
+            return None;
+        }
+        for (region, meanings) in [(&self.status, STATUS), (&self.xstatus, XSTATUS)] {
+            match region {
+                Some(region) => flagging.extend(region.with(meanings, flags)?),
+                None if letters(flags, meanings).is_empty() => {}
+                None => return None,
             }
         }
-        Some(all)
+        let naming = match &self.keywords {
+            Some(region) => region.naming(keywords)?,
+            None if keywords.is_empty() => None,
+            None => return None,
+        };
+        Some(Patches { flagging, naming })
     }
 
     /// Octets of the header written anew.
@@ -137,7 +177,7 @@ impl Head {
     }
 
     /// Our lines. All have room for what may come, so that the next change fits in place.
-    fn lines(&self, notes: &Notes) -> Vec<u8> {
+    pub fn lines(&self, notes: &Notes) -> Vec<u8> {
         let end = self.line_end();
         let mut lines = Vec::new();
         if let Some((uidvalidity, last, rest)) = &notes.base {
@@ -147,8 +187,17 @@ impl Head {
         }
         let (status, xstatus) = (letters(notes.flags, STATUS), letters(notes.flags, XSTATUS));
         let (status, xstatus) = (String::from_utf8_lossy(&status), String::from_utf8_lossy(&xstatus));
+        if let Some(uid) = notes.uid {
+            lines.extend(format!("X-UID: {uid:<DIGITS$}{end}").into_bytes());
+        }
         let pad = " ".repeat(notes.pad as usize);
-        lines.extend(format!("X-UID: {:<DIGITS$}{pad}{end}Status: {status:<2}{end}X-Status: {xstatus:<4}{end}", notes.uid).into_bytes());
+        lines.extend(format!("Status: {status:<2}{pad}{end}X-Status: {xstatus:<4}{end}").into_bytes());
+        if !notes.keywords.is_empty() || self.keywords.is_some() {
+            for words in in_lines(&notes.keywords) {
+                let room = (words.len() + 1).next_multiple_of(KEYWORD_ROOM);
+                lines.extend(format!("X-Keywords: {words:<room$}{end}").into_bytes());
+            }
+        }
         lines
     }
 }
@@ -159,8 +208,13 @@ impl Base {
         let gap = digits(0);
         let last = gap + octets[gap..].iter().take_while(|octet| octet.is_ascii_whitespace()).count();
         let len = digits(last);
-        (gap > 0 && len > 0 && last > gap)
-            .then(|| Base { last_at: (len == DIGITS).then_some(at + last as u64), rest: octets[last + len..].to_vec() })
+        let (uidvalidity, value) = super::scan::base_in(octets)?;
+        (gap > 0 && len > 0 && last > gap).then(|| Base {
+            uidvalidity,
+            last: value,
+            last_at: (len == DIGITS).then_some(at + last as u64),
+            rest: octets[last + len..].to_vec(),
+        })
     }
 
     /// How to raise the last UID in place.
@@ -170,16 +224,53 @@ impl Base {
 }
 
 impl Region {
-    fn with(&self, letters: &[u8]) -> Option<Patch> {
+    /// The letters that say which of `flags` hold, in their places; none if they do already.
+    fn with(&self, meanings: &[(Flags, u8)], flags: Flags) -> Option<Option<Patch>> {
         let mut octets = self.octets.clone();
-        for letter in letters {
-            if !octets.contains(letter) {
-                *octets.iter_mut().find(|octet| **octet == b' ')? = *letter;
+        for (flag, letter) in meanings {
+            let is_there = octets.contains(letter);
+            match flags.contains(*flag) {
+                true if !is_there => *octets.iter_mut().find(|octet| **octet == b' ')? = *letter,
+                false if is_there => octets.iter_mut().filter(|octet| *octet == letter).for_each(|octet| *octet = b' '),
+                _ => {}
             }
         }
-        Some(Patch { at: self.at, octets })
+        Some((octets != self.octets).then_some(Patch { at: self.at, octets }))
+    }
+
+    /// The words, and blanks for the rest.
+    fn naming(&self, keywords: &[Keyword]) -> Option<Option<Patch>> {
+        let mut there = Vec::new();
+        super::scan::add_keywords(&self.octets, &mut there);
+        if there == keywords {
+            return Some(None);
+        }
+        let mut octets = keywords.join(" ").into_bytes();
+        if octets.len() > self.octets.len() {
+            return None;
+        }
+        octets.resize(self.octets.len(), b' ');
+        Some(Some(Patch { at: self.at, octets }))
     }
 }
+
+/// Words for lines that every program takes; at least one.
+fn in_lines(keywords: &[Keyword]) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in keywords {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() > LONGEST_LINE => lines.push(word.to_string()),
+            Some(line) if !line.is_empty() => line.extend([" ", word]),
+            _ => lines = vec![word.to_string()],
+        }
+    }
+    lines
+}
+
+const LONGEST_LINE: usize = 600;
+
+/// Keywords get room in steps of so many octets.
+const KEYWORD_ROOM: usize = 64;
 
 const STATUS: &[(Flags, u8)] = &[(Flags::SEEN, b'R'), (Flags::OLD, b'O')];
 const XSTATUS: &[(Flags, u8)] = &[(Flags::ANSWERED, b'A'), (Flags::FLAGGED, b'F'), (Flags::DELETED, b'D'), (Flags::DRAFT, b'T')];
@@ -190,7 +281,10 @@ fn letters(flags: Flags, of: &[(Flags, u8)]) -> Vec<u8> {
 
 /// Whether a line stays when the header is written anew.
 fn stays(line: Line) -> bool {
-    !matches!(line, Line::End | Line::Body | Line::Hidden(Hidden::Status | Hidden::XStatus | Hidden::XUid | Hidden::Base))
+    !matches!(
+        line,
+        Line::End | Line::Body | Line::Hidden(Hidden::Status | Hidden::XStatus | Hidden::XUid | Hidden::XKeywords | Hidden::Base)
+    )
 }
 
 /// Gives the header's lines, or parts of long ones, with their places; its blank line is the last.

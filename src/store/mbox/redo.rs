@@ -5,49 +5,108 @@
 //! are still there; for one that grows, on whether there are only zeros and octets of ours behind the old end. Changes of length by
 //! less than [`PLAIN`] octets are avoided, so that this can be told. Mail found behind the old end becomes part of a new journal
 //! before anything moves.
+//!
+//! An append has a journal too, so that a killed one is completed rather than left in half. It is written before the file grows, but not
+//! synced unless `fsync = "always"`: a power cut may leave the torn end of mail that nobody was told of, never anything worse.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::journal::{Journal, Plan, Writer};
+use super::Mbox;
+use super::journal::{Journal, Kind, Plan, Writer};
 use super::locks::Locked;
-use super::look::redo_path;
+use crate::config::Fsync;
 use crate::os::stamp::Stamp;
+use crate::store::Trouble;
 use crate::store::disk::Disk;
-use crate::store::{Account, Shared, Trouble};
 
 /// A length changes by this much, or not at all.
 pub const PLAIN: u64 = 64;
 
 /// Finishes what a crash interrupted, if anything. To be called first by everyone who has the locks.
-pub fn recover(shared: &Shared, account: &Account, locked: &Locked<'_>) -> Result<(), Trouble> {
-    let path = redo_path(shared, account);
+pub fn recover(mbox: &Mbox, locked: &Locked<'_>) -> Result<(), Trouble> {
+    let path = mbox.redo_path();
     if rustix::fs::access(&path, rustix::fs::Access::EXISTS) == Err(rustix::io::Errno::NOENT) {
         return Ok(());
     }
     if !locked.writable {
         let denied = io::ErrorKind::PermissionDenied.into();
-        return Err(Trouble::io("finishing an update of", &account.spool)(denied));
+        return Err(Trouble::io("finishing an update of", &mbox.path)(denied));
     }
-    tracing::warn!(path = %account.spool.display(), "finishing an update that a crash interrupted");
-    finish(&*shared.disk, &path, &locked.file).map_err(Trouble::io("finishing an update of", &account.spool))
+    tracing::warn!(path = %mbox.path.display(), "finishing an update that a crash interrupted");
+    finish(&*mbox.shared.disk, &path, &locked.file).map_err(Trouble::io("finishing an update of", &mbox.path))
 }
 
 /// Replaces, in `spool`, what `plan` says by what `write` writes. On an error before the journal is complete nothing has happened.
-pub fn perform(
-    shared: &Shared,
-    account: &Account,
-    spool: &File,
-    plan: &Plan,
-    write: impl FnOnce(&mut Writer<'_>) -> io::Result<()>,
-) -> Result<(), Trouble> {
-    let (disk, path) = (&*shared.disk, redo_path(shared, account));
+pub fn perform(mbox: &Mbox, spool: &File, plan: &Plan, write: impl FnOnce(&mut Writer<'_>) -> io::Result<()>) -> Result<(), Trouble> {
+    let (disk, path) = (&*mbox.shared.disk, mbox.redo_path());
     let written = make_folder(&path).and_then(|()| store(disk, &path, spool, plan, write));
-    written.map_err(Trouble::io("journalling an update of", &account.spool))?;
-    finish(disk, &path, spool).map_err(Trouble::io("updating", &account.spool))
+    written.map_err(Trouble::io("journalling an update of", &mbox.path))?;
+    finish(disk, &path, spool).map_err(Trouble::io("updating", &mbox.path))
 }
+
+/// Octets for the end of a file, given to `take` piece by piece; the same each time.
+pub trait Octets {
+    fn each(&self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
+}
+
+/// Appends `len` octets to `spool`, which has `size`: all or nothing, also when the process is killed. Not synced.
+pub fn append(mbox: &Mbox, spool: &File, size: u64, len: u64, octets: &dyn Octets) -> Result<(), Trouble> {
+    let (disk, path) = (&*mbox.shared.disk, mbox.redo_path());
+    let plan = Plan { kind: Kind::Append, old_size: size, new_size: size + len, untouched: 0, from: size };
+    let journalled = make_folder(&path).and_then(|()| note(mbox, &path, spool, &plan, octets));
+    journalled.map_err(Trouble::io("journalling an append to", &mbox.path))?;
+    let appended = grow(disk, spool, &plan, octets);
+    if appended.is_err() && Stamp::of(spool).is_ok_and(|now| now.size == plan.new_size) {
+        // Half a message is none.
+        disk.set_len(spool, size).map_err(Trouble::io("cutting", &mbox.path))?;
+    }
+    disk.unlink(&path).map_err(Trouble::io("appending to", &mbox.path))?;
+    appended.map_err(Trouble::io("appending to", &mbox.path))
+}
+
+fn note(mbox: &Mbox, path: &Path, spool: &File, plan: &Plan, octets: &dyn Octets) -> io::Result<()> {
+    let disk = &*mbox.shared.disk;
+    let write = |writer: &mut Writer<'_>| {
+        writer.piece(plan.old_size, plan.new_size - plan.old_size)?;
+        octets.each(&mut |piece| writer.octets(piece))
+    };
+    if mbox.shared.places.fsync == Fsync::Always {
+        return store(disk, path, spool, plan, write);
+    }
+    let noted = disk.create(path).and_then(|file| {
+        let mut writer = Writer::new(disk, &file);
+        write(&mut writer)?;
+        writer.finish(plan, spool)
+    });
+    if noted.is_err() {
+        let _ = disk.unlink(path);
+    }
+    noted
+}
+
+fn grow(disk: &dyn Disk, spool: &File, plan: &Plan, octets: &dyn Octets) -> io::Result<()> {
+    if Stamp::of(spool)?.size != plan.old_size {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program keeps to no lock"));
+    }
+    // First the room, then the octets: whoever appends from now on does so behind them.
+    disk.set_len(spool, plan.new_size)?;
+    let (mut at, mut buffer) = (plan.old_size, Vec::new());
+    octets.each(&mut |piece| {
+        if buffer.len() + piece.len() > AT_ONCE && !buffer.is_empty() {
+            disk.write(spool, &buffer, at)?;
+            at += buffer.len() as u64;
+            buffer.clear();
+        }
+        buffer.extend_from_slice(piece);
+        Ok(())
+    })?;
+    disk.write(spool, &buffer, at)
+}
+
+const AT_ONCE: usize = 1 << 20;
 
 fn make_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
@@ -86,6 +145,9 @@ fn finish(disk: &dyn Disk, path: &Path, spool: &File) -> io::Result<()> {
         // A journal that is not whole was never acted upon.
         let Some(journal) = Journal::open(path)? else { return disk.unlink(path) };
         let plan = journal.plan;
+        if plan.kind == Kind::Append {
+            return complete(disk, path, &journal, spool);
+        }
         match judge(&journal, spool)? {
             Stage::Alien => return set_aside(disk, path),
             Stage::Before { appended } if appended > 0 => {
@@ -114,6 +176,18 @@ fn finish(disk: &dyn Disk, path: &Path, spool: &File) -> io::Result<()> {
         // A journal that came back after a power cut would be replayed over later changes.
         return disk.sync_folder(path);
     }
+}
+
+/// An append that was killed: what has begun is completed. A journal that came back after a power cut finds its octets there, or others
+/// in their place, and does nothing.
+fn complete(disk: &dyn Disk, path: &Path, journal: &Journal, spool: &File) -> io::Result<()> {
+    let (plan, stamp) = (&journal.plan, Stamp::of(spool)?);
+    let is_same = (stamp.dev, stamp.ino) == (journal.dev, journal.ino) && stamp.size >= plan.new_size && journal.context.holds(spool)?;
+    if is_same && journal.fills(spool)? {
+        journal.replay(disk, spool)?;
+        disk.sync(spool)?;
+    }
+    disk.unlink(path)
 }
 
 /// No room, and nothing done yet: the update is off.

@@ -3,9 +3,11 @@
 use memchr::memmem::Finder;
 
 use super::from;
-use super::head::{Hidden, Line, Walk};
+use super::head::{Hidden, Line, PEEK, Walk};
 use super::tally::Tally;
 use crate::store::Flags;
+use crate::store::index::{Keyword, Record};
+use crate::store::message::Traits;
 
 /// A message in the file, as the file tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +22,11 @@ pub struct Found {
     pub size: u64,
     pub fingerprint: u128,
     pub flags: Flags,
+    /// `X-Keywords`.
+    pub keywords: Vec<Keyword>,
     /// The stored text is what the wire needs.
     pub exact: bool,
-    /// The date of the first message's From_ line.
+    /// The date of the From_ line.
     pub date: Option<u32>,
     /// `X-UID`.
     pub uid: Option<u32>,
@@ -33,6 +37,30 @@ pub struct Found {
 }
 
 impl Found {
+    /// What a scan would find of a known message, as far as it matters to numbers.
+    pub(super) fn of(message: &Record) -> Found {
+        let [low, high] = message.fingerprint;
+        Found {
+            offset: message.place,
+            from_len: message.from_len,
+            len: message.len,
+            size: message.size,
+            fingerprint: u128::from(high) << 64 | u128::from(low),
+            flags: message.flags(),
+            keywords: Vec::new(),
+            exact: message.has(Traits::EXACT),
+            date: Some(message.received).filter(|&date| date > 0),
+            uid: message.has(Traits::RECORDED).then_some(message.uid),
+            base: None,
+            pseudo: false,
+        }
+    }
+
+    /// The same of a pseudo message.
+    pub(super) fn pseudo(base: Option<(u32, u32)>) -> Found {
+        Found { base, pseudo: true, ..Found::of(&Record::default()) }
+    }
+
     /// Where its text ends.
     pub fn end(&self) -> u64 {
         self.offset + u64::from(self.from_len) + self.len
@@ -79,13 +107,18 @@ impl Default for Scan {
 impl Scan {
     /// A scan from the beginning of a file.
     pub fn new() -> Scan {
+        Scan::from_message(0)
+    }
+
+    /// A scan from where a message begins in the file, at octet `at`.
+    pub fn from_message(at: u64) -> Scan {
         Scan {
-            at: 0,
+            at,
             state: State::Front,
             walk: Walk::default(),
             tally: Tally::new(),
             now: None,
-            first: true,
+            first: at == 0,
             subject_fits: false,
             body: 0,
             before: [b'\n'; 3],
@@ -149,8 +182,7 @@ impl Scan {
 
     fn from(&mut self, data: &[u8]) -> usize {
         let len = memchr::memchr(b'\n', data).map_or(data.len(), |end| end + 1);
-        let date = if self.first { from::date(&data[..len]) } else { None };
-        self.begin(len as u16, date);
+        self.begin(len as u16, from::date(&data[..len]));
         len
     }
 
@@ -162,6 +194,7 @@ impl Scan {
             size: 0,
             fingerprint: 0,
             flags: Flags::NONE,
+            keywords: Vec::new(),
             exact: false,
             date,
             uid: None,
@@ -214,6 +247,7 @@ impl Scan {
             Line::Hidden(field @ (Hidden::Status | Hidden::XStatus)) => now.flags = now.flags.with(flags_of(field, text)),
             Line::Hidden(Hidden::XUid) => now.uid = now.uid.or_else(|| first_number(value(text)).filter(|&uid| uid > 0)),
             Line::Hidden(Hidden::Base) => now.base = now.base.or_else(|| base_in(value(text))),
+            Line::Hidden(Hidden::XKeywords) => add_keywords(value(text), &mut now.keywords),
             Line::Subject => self.subject_fits |= value(text).trim_ascii() == PSEUDO_SUBJECT,
             _ => {}
         }
@@ -332,13 +366,34 @@ pub(super) fn flags_of(field: Hidden, line: &[u8]) -> Flags {
     })
 }
 
+/// Adds the words of `X-Keywords`, as pine and Dovecot write them. Strangers can send such a header, so there are limits.
+pub(super) fn add_keywords(value: &[u8], all: &mut Vec<Keyword>) {
+    // More of a long line is not always at hand.
+    let value = &value[..value.len().min(PEEK - 16)];
+    let words = value.split(|octet| octet.is_ascii_whitespace()).filter(|word| is_keyword(word));
+    for word in words.filter_map(|word| std::str::from_utf8(word).ok()) {
+        if all.len() < MOST_KEYWORDS && !all.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+            all.push(word.into());
+        }
+    }
+}
+
+/// An atom (RFC 9051 §9).
+pub(super) fn is_keyword(word: &[u8]) -> bool {
+    let is_atom = |octet: &u8| octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(octet);
+    (1..=255).contains(&word.len()) && word.iter().all(is_atom)
+}
+
+/// Keywords of one message.
+pub(super) const MOST_KEYWORDS: usize = 250;
+
 pub(super) fn first_number(value: &[u8]) -> Option<u32> {
     let digits = value.trim_ascii_start();
     let len = digits.iter().take_while(|octet| octet.is_ascii_digit()).count();
     std::str::from_utf8(&digits[..len]).ok()?.parse().ok()
 }
 
-fn base_in(value: &[u8]) -> Option<(u32, u32)> {
+pub(super) fn base_in(value: &[u8]) -> Option<(u32, u32)> {
     let value = value.trim_ascii_start();
     let gap = value.iter().position(|octet| !octet.is_ascii_digit())?;
     let uidvalidity = first_number(value).filter(|&uidvalidity| uidvalidity > 0)?;

@@ -47,6 +47,9 @@ impl Naming {
         if name.parts().next().is_some_and(|first| first.starts_with('~')) {
             return Err(BadName::Reserved);
         }
+        if self.layout == Layout::Mbox && name.parent().is_none() && is_list(name.last().as_bytes()) {
+            return Err(BadName::Reserved);
+        }
         for part in name.parts() {
             self.allow(part)?;
             match self.layout {
@@ -108,7 +111,7 @@ impl Naming {
     fn split(self, path: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
         let (separator, rest) = match self.layout {
             Layout::Maildir => (b'.', path.strip_prefix(b".").filter(|rest| !NO_FOLDERS.contains(rest) && !rest.starts_with(b"nfs"))?),
-            Layout::Mbox if path.is_empty() || path.ends_with(b".lock") => return None,
+            Layout::Mbox if path.is_empty() || path.ends_with(b".lock") || is_list(path) => return None,
             Layout::Mbox if path.starts_with(b".") || memchr::memmem::find(path, b"/.").is_some() => return None,
             Layout::Mbox => (b'/', path),
         };
@@ -135,6 +138,11 @@ impl Encoding {
             Encoding::Utf8 => String::from_utf8(part.to_vec()).ok(),
         }
     }
+}
+
+/// Whether it is a file that we, or Dovecot, keep in the home beside the mboxes.
+fn is_list(path: &[u8]) -> bool {
+    path == b"vmail-special" || path == b"dovecot-uidvalidity" || path.starts_with(b"dovecot-uidvalidity.")
 }
 
 /// The name that these parts say as they are, see [`Naming::listing`].

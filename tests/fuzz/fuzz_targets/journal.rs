@@ -7,7 +7,7 @@ use vmail::store::index::{Arrival, Live, Op, Record, State};
 fuzz_target!(|batch: &[u8]| {
     let Some(ops) = Op::read(batch) else { return };
     let again = Op::write(&ops);
-    // File names are written as one; what is behind them may differ in a record that nobody wrote.
+    // Once more, for a record may say what nobody wrote: where its name is.
     assert_eq!(Op::read(&again).map(|ops| Op::write(&ops)), Some(again));
     let arrival = |uid| Arrival { live: Live::new(Record { uid, ..Record::default() }, b"name", b""), keywords: vec!["$Junk".into()] };
     let before = State::found(1, 200, [0; 16], (1..200).map(arrival).collect()).expect("it is right");
