@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::address::Domain;
+use crate::address::{Domain, User};
 use crate::os;
 use crate::vdomain::{Directory, Names, Standing, VirtualDomain};
 
@@ -47,6 +47,7 @@ pub fn domain(directory: &Directory, name: &Domain, port: u16) -> Vec<Finding> {
     };
     let mut findings = vec![standing(&known)];
     findings.extend(users(&known));
+    findings.extend(maildrops(&known));
     let addresses = addresses(&known, name, &mut findings);
     for address in addresses {
         findings.extend(names_of(&known, directory, address));
@@ -90,6 +91,18 @@ fn users(known: &VirtualDomain) -> Vec<Finding> {
         Finding::bad(format!("{who} has no line in {}", users.shadow_path().display()), format!("vmail user passwd {who}"))
     }));
     findings
+}
+
+/// A maildrop is an mbox or a Maildir; one that is not there comes into being with the first message.
+fn maildrops(known: &VirtualDomain) -> Vec<Finding> {
+    let Ok(passwd) = known.realm.users.passwd() else { return Vec::new() };
+    let strange = |(user, _): (&User, _)| {
+        let path = known.maildrop(user);
+        let meta = path.symlink_metadata().ok().filter(|meta| !meta.is_file() && !meta.is_dir())?;
+        let what = if meta.is_symlink() { "a link" } else { "no file and no folder" };
+        Some(Finding::bad(format!("{} is {what}: {user} gets no mail", path.display()), "move it away, or the mail to where it is"))
+    };
+    passwd.iter().filter_map(strange).collect()
 }
 
 /// The addresses of the record, and those that the names usual for mail hosts lead to (behaviour.md trap 70).

@@ -243,3 +243,31 @@ fn nothing_is_converted_under_a_session() {
     drop(session);
     vmail(&house, &["mailbox", "convert", "mbox", "joe@va.test"]);
 }
+
+#[test]
+fn what_an_interrupted_conversion_left_is_cleared_away_and_late_mail_is_kept() {
+    let house = house("");
+    vmail(&house, &["mailbox", "import", "joe@va.test", &mbox(&house)]);
+    vmail(&house, &["mailbox", "create", "joe@va.test", "Sent"]);
+    let spool = house.root().spool(&"va.test".parse().unwrap());
+    let home = house.root().path().join(house.root().home(&"joe@va.test".parse().unwrap()).strip_prefix("/").unwrap());
+    let before = everything(&house, 1);
+    // Before the swap: half of the new form.
+    fs::write(home.join(".vmail-converting"), "mbox 0\0Sent\0").unwrap();
+    fs::write(home.join("Sent"), "From half").unwrap();
+    fs::write(spool.join("joe%converting"), "From half").unwrap();
+    assert_eq!(vmail(&house, &["mailbox", "convert", "mbox", "joe@va.test"]), "3 messages\n");
+    assert_eq!(unquoted(everything(&house, 2)), unquoted(before.clone()));
+    // After the swap: the old form, and what somebody appended to it without a lock.
+    let old = fs::read_to_string(spool.join("joe")).unwrap();
+    assert_eq!(vmail(&house, &["mailbox", "convert", "maildir", "joe@va.test"]), "3 messages\n");
+    fs::write(home.join(".vmail-converting"), format!("maildir {}\0Sent\0", old.len())).unwrap();
+    fs::write(home.join("Sent"), "").unwrap();
+    let late = "From ann@x.test Sun Sep  9 01:46:40 2001\nSubject: late\n\nlate\n\n";
+    fs::write(spool.join("joe%converting"), format!("{old}{late}")).unwrap();
+    assert_eq!(vmail(&house, &["mailbox", "convert", "maildir", "joe@va.test"]), "nothing to do\n");
+    let (_, after) = everything(&house, 3);
+    assert_eq!(after["INBOX/4.eml"].0, "Subject: late\n\nlate");
+    assert_eq!(fs::read_dir(&spool).unwrap().count(), 1);
+    assert!(!home.join("Sent").exists() && !home.join(".vmail-converting").exists());
+}

@@ -22,7 +22,17 @@ pub struct Bench {
 impl Bench {
     /// A machine without mail, on which new mail is kept so.
     pub fn new(format: Spool) -> Bench {
-        let folder = tempfile::tempdir().unwrap();
+        Bench::inside(tempfile::tempdir().unwrap(), format)
+    }
+
+    /// The same in memory, for tests with thousands of machines.
+    pub fn in_memory(format: Spool) -> Bench {
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        Bench::inside(folder.unwrap(), format)
+    }
+
+    fn inside(folder: tempfile::TempDir, format: Spool) -> Bench {
         for name in ["spool", "home", "home/joe"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }

@@ -33,8 +33,10 @@ pub enum Converted {
     Already,
     /// There is no mail yet: what the domain's record says holds.
     Nothing,
-    /// So many messages have moved. Mail that came into the old form in the last moment is at the path, if there is any: to be imported
-    /// and removed.
+    /// Nothing is done yet: mail that came into the old form at the last moment, in an earlier conversion, is at the path, to be
+    /// imported and removed.
+    Late(PathBuf),
+    /// So many messages have moved; late mail as for [`Converted::Late`], if there is any.
     Done { messages: u64, late: Option<PathBuf> },
 }
 
@@ -44,7 +46,9 @@ pub fn convert(home: &LocalHome, to: config::Spool, uidl: config::Uidl, told: &m
         config::Spool::Maildir => Layout::Maildir,
         config::Spool::Mbox => Layout::Mbox,
     };
-    remains::clear(home)?;
+    if let Some(late) = remains::clear(home)? {
+        return Ok(Converted::Late(late));
+    }
     if home.account().spool.symlink_metadata().is_err() && folders::found(home.account(), home.layout())?.is_empty() {
         return Ok(Converted::Nothing);
     }

@@ -51,7 +51,7 @@ fn is_plain(name: &FolderName) -> bool {
 }
 
 fn is_there(account: &Account, path: &Path) -> bool {
-    account.actor.run(|| Ok(path.symlink_metadata()?)).is_ok()
+    account.actor.run(|| path.symlink_metadata()).is_ok()
 }
 
 /// What the index of a folder is called: injective, and never the name of one of the index's files.
@@ -283,7 +283,7 @@ fn make_levels(home: &LocalHome, path: &Path) -> io::Result<Dir> {
 /// Where an existing folder is.
 fn existing(home: &LocalHome, name: &FolderName) -> Result<PathBuf, Trouble> {
     let path = path(home.account(), home.layout(), name)?;
-    match home.account().actor.run(|| Ok(path.symlink_metadata()?)) {
+    match home.account().actor.run(|| path.symlink_metadata()) {
         // A level of the hierarchy.
         Ok(there) if home.layout() == Layout::Mbox && there.is_dir() => Err(Trouble::NoFolder),
         Ok(_) => Ok(path),

@@ -65,14 +65,6 @@ impl Kept {
         }
     }
 
-    /// What is cached of a message, if the files have it.
-    pub fn cached(&self, message: &Record) -> Option<Vec<u8>> {
-        match self {
-            Kept::Files(index) => index.cached(message),
-            Kept::Nothing | Kept::Memory(_) => None,
-        }
-    }
-
     /// What is cached of many messages.
     pub fn cached_all(&self, messages: impl Iterator<Item = Record>) -> Vec<(u32, Vec<u8>)> {
         match self {

@@ -62,7 +62,7 @@ struct Held<'a> {
 }
 
 impl Maildir {
-    pub fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
         Maildir { shared, account, path, is_inbox, news: sync::Shared::default(), current: sync::Shared::default() }
     }
 
@@ -153,7 +153,7 @@ impl Spool for Maildir {
     }
 
     fn harden(&self) -> Result<(), Trouble> {
-        if self.shared.places.fsync == crate::config::Fsync::Never {
+        if self.is_unsafe() {
             return Ok(());
         }
         self.harden_folder(NEW, &self.news)?;

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{Access, CWD, Mode, OFlags, ResolveFlags};
 
-use super::index::{Entry, Op, Record, Seal, State};
+use super::index::{Entry, Record, Seal, State};
 use super::maildir::{Maildir, Way};
 use super::name::disk::Layout;
 use super::news;
 use super::reader::Spooled;
-use super::spool::{Batch, Care, Extent, Hold, Scanned, Spool, Staged as AnyStaged};
+use super::spool::{Adopted, Batch, Care, Extent, Hold, Scanned, Spool, Staged as AnyStaged};
 use super::{Account, Changes, FolderName, Incoming, Reader, Shared, Trouble, Uids, folders, identity, sync};
 use crate::config::Fsync;
 use crate::os::place::{self, Place};
@@ -66,7 +66,7 @@ struct Held<'a> {
 
 impl Mbox {
     /// The mbox at `path`. Looks at nothing yet.
-    pub fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, name: FolderName) -> Mbox {
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, name: FolderName) -> Mbox {
         let (syncs, suspect, written) = (sync::Shared::default(), AtomicBool::new(false), Mutex::default());
         Mbox { shared, account, path, name, syncs, suspect, written }
     }
@@ -230,7 +230,7 @@ impl Hold for Held<'_> {
         self.update(state, changes)
     }
 
-    fn adopt(&mut self, _: &State, _: &Maildir, _: &State, _: &Uids, _: Way) -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble> {
+    fn adopt(&mut self, _: &State, _: &Maildir, _: &State, _: &Uids, _: Way) -> Result<Adopted, Trouble> {
         Err(Trouble::io("appending to", &self.mbox.path)(io::ErrorKind::Unsupported.into()))
     }
 
@@ -284,5 +284,7 @@ fn uidvalidity(mbox: &Mbox) -> Result<u32, Trouble> {
 
 #[cfg(test)]
 mod appending;
+#[cfg(test)]
+mod crash;
 #[cfg(test)]
 mod tests;

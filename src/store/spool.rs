@@ -86,12 +86,14 @@ pub trait Hold {
     ///
     /// # Errors
     /// [`Trouble::Changed`] when a file is not where `known` says.
-    fn adopt(&mut self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way)
-    -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble>;
+    fn adopt(&mut self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way) -> Result<Adopted, Trouble>;
 
     /// Writes to the files some of what the index alone knows; durable on return. Only where [`Spool::is_lazy`] is true.
     fn settle(&mut self, state: &State, extent: Extent) -> Result<Batch, Trouble>;
 }
+
+/// What came from another Maildir, for the index, and from which UID to which.
+pub type Adopted = (Vec<Op>, Vec<(u32, u32)>);
 
 /// What happened, for the index.
 #[derive(Debug, Default)]

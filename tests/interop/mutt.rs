@@ -138,8 +138,10 @@ fn mutt(machine: &Machine) -> (Program, ChildStdin) {
     Program::start_talking(script.args(["-qefc", &shell, "/dev/null"]).env("TERM", "xterm").env("HOME", "/tmp"))
 }
 
-/// Programs that put a message into `new`.
-const DELIVERERS: [(&str, fn(&str)); 3] = [("by procmail", procmail), ("by Postfix", postfix), ("by Dovecot", sized)];
+/// A program that puts a message into `new`, and how.
+type Deliverer = (&'static str, fn(&str));
+
+const DELIVERERS: [Deliverer; 3] = [("by procmail", procmail), ("by Postfix", postfix), ("by Dovecot", sized)];
 
 fn procmail(subject: &str) {
     let mut command = Command::new("setpriv");

@@ -66,7 +66,7 @@ impl Tags {
         let Some(colon) = memchr::memchr(b':', &line[..line.len().min(16)]) else { return false };
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        for field in [Field::Status, Field::XStatus].into_iter().filter(|field| is(field.name())) {
+        if let Some(field) = [Field::Status, Field::XStatus].into_iter().find(|field| is(field.name())) {
             let said = FLAGS.iter().filter(|(_, _, (of, letter))| *of == field && value.contains(letter));
             self.flags = said.fold(self.flags, |flags, (flag, _, _)| flags.with(*flag));
             return true;

@@ -12,6 +12,7 @@ use super::{CUR, Held, Maildir, NEW, UIDLIST, marks};
 use crate::os::Dir;
 use crate::store::index::{Arrival, Entry, Live, Op, Record, Span, State};
 use crate::store::message::Traits;
+use crate::store::spool::Adopted;
 use crate::store::{Flags, Trouble, Uidl, Uids};
 
 /// How files come from one Maildir into another.
@@ -25,31 +26,21 @@ pub enum Way {
 
 const FOLDERS: [&str; 2] = [NEW, CUR];
 
-/// From which UID to which.
-type Pairs = Vec<(u32, u32)>;
-
 impl Held<'_> {
     /// Takes the messages `uids` of `source`, of which `known` is known: all that are there or none.
     ///
     /// # Errors
     /// [`Trouble::Changed`] when a file is not where `known` says.
-    pub(super) fn take_files(
-        &self,
-        state: &State,
-        from: &Maildir,
-        known: &State,
-        uids: &Uids,
-        way: Way,
-    ) -> Result<(Vec<Op>, Pairs), Trouble> {
+    pub(super) fn take_files(&self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way) -> Result<Adopted, Trouble> {
         let source = from.act("opening", || {
             let top = from.top()?;
             Ok([top.beneath(NEW)?, top.beneath(CUR)?])
         })?;
         let here = self.act("opening", || Ok([self.maildir.part(&self.top, NEW)?, self.maildir.part(&self.top, CUR)?]))?;
         let mut passage = Passage { held: self, letters: self.letters()?, source, here, way, passed: Vec::new() };
-        let mut next = state.head().uidnext;
         let (mut arrivals, mut lines, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
-        for message in uids.ranges().flat_map(|range| known.range(Span::from(range))) {
+        let messages = uids.ranges().flat_map(|range| known.range(Span::from(range)));
+        for (next, message) in (state.head().uidnext..).zip(messages) {
             let uidl = Uidl { uidvalidity: state.head().uidvalidity, uid: next };
             let arrival = match passage.take(&message, uidl, &mut lines) {
                 Ok(arrival) => arrival,
@@ -60,7 +51,6 @@ impl Held<'_> {
             };
             arrivals.push(arrival);
             pairs.push((message.uid, next));
-            next += 1;
         }
         let list = self.append_lines(&lines).inspect_err(|_| passage.take_back())?;
         for (folder, _, old, _) in &passage.passed {

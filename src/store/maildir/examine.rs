@@ -69,10 +69,10 @@ impl Odd {
         self.owner(&path, stat);
         if part == TMP {
             let age = crate::os::stamp::now() / 1_000_000_000 - stat.st_mtime;
-            return if age > STALE {
-                self.add(&path, "a delivery left it there", Mend::Look)
-            } else {
-            };
+            if age > STALE {
+                self.add(&path, "a delivery left it there", Mend::Look);
+            }
+            return;
         }
         if name.as_encoded_bytes().starts_with(b".") || !uidlist::is_listable(parsed.base()) {
             self.add(&path, "no message is called so", Mend::Look);

@@ -1,6 +1,6 @@
 //! Finding out what is in a Maildir, and what has become of what was there.
 
-use std::collections::hash_map;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
@@ -14,7 +14,7 @@ use super::uidlist::{self, Header};
 use super::{CUR, Held, NEW, marks};
 use crate::os::Dir;
 use crate::os::stamp::Stamp;
-use crate::store::index::{Arrival, Entry, Flushed, Keyword, Live, Marks, Op, Record, Seal, Span, State};
+use crate::store::index::{Arrival, Flushed, Keyword, Live, Marks, Op, Record, Seal, Span, State};
 use crate::store::message::Traits;
 use crate::store::spool::{Batch, Scanned};
 use crate::store::{Flags, Trouble, Uidl, identity};
@@ -139,12 +139,12 @@ fn single(mails: &[Mail]) -> Vec<&Mail> {
     let mut all: Vec<&Mail> = Vec::with_capacity(mails.len());
     for mail in mails {
         match known.entry(mail.base()) {
-            hash_map::Entry::Vacant(free) => {
+            Entry::Vacant(free) => {
                 free.insert(all.len());
                 all.push(mail);
             }
-            hash_map::Entry::Occupied(taken) if all[*taken.get()].name < mail.name => all[*taken.get()] = mail,
-            hash_map::Entry::Occupied(_) => {}
+            Entry::Occupied(taken) if all[*taken.get()].name < mail.name => all[*taken.get()] = mail,
+            Entry::Occupied(_) => {}
         }
     }
     all
@@ -214,7 +214,7 @@ impl<'a, 'h> Look<'a, 'h> {
     /// As if there were nothing but `new`.
     fn at_new(held: &'a Held<'h>) -> Result<Look<'a, 'h>, Trouble> {
         let (dirs, mut listing) = held.act("listing", || {
-            let dirs = [held.maildir.part(&held.top, NEW)?, held.maildir.part(&held.top, CUR)?];
+            let dirs = [held.top.beneath(NEW)?, held.top.beneath(CUR)?];
             let listing = files::list(&dirs[0])?;
             Ok((dirs, listing))
         })?;
@@ -251,9 +251,10 @@ impl<'a, 'h> Look<'a, 'h> {
         let mails = std::mem::take(&mut self.mails);
         let next = lists.next;
         let (arrivals, lines) = self.arrivals(single(&mails), &mut lists, 1)?;
-        let header = Header { next_uid: lists.next, ..lists.header.clone() };
         let list = match lists.is_due {
-            true => self.noted(|held| held.write_list(&header, &all_lines(&arrivals, &lists)))?,
+            true => {
+                self.noted(|held| held.write_list(&Header { next_uid: lists.next, ..lists.header.clone() }, &all_lines(&arrivals, &lists)))?
+            }
             false if lines.is_empty() => lists.stamp,
             false => self.noted(|held| held.append_durably(&lines))?,
         };
@@ -324,10 +325,13 @@ impl<'a, 'h> Look<'a, 'h> {
     /// The stamp of the list once `write` has written it. Where nothing can be written the mailbox can be read all the same: whoever looks
     /// next gives the same UIDs, and tries again.
     fn noted(&self, write: impl FnOnce(&Held<'h>) -> Result<Stamp, Trouble>) -> Result<Stamp, Trouble> {
-        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
         let error = match write(self.held) {
-            Err(Trouble::Full(_)) => StorageFull.into(),
-            Err(Trouble::Io { source, .. }) if matches!(source.kind(), ReadOnlyFilesystem | PermissionDenied) => source,
+            Err(Trouble::Full(_)) => io::ErrorKind::StorageFull.into(),
+            Err(Trouble::Io { source, .. })
+                if matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
+            {
+                source
+            }
             outcome => return outcome,
         };
         let maildir = self.held.maildir;
@@ -436,9 +440,12 @@ impl<'a, 'h> Look<'a, 'h> {
 }
 
 /// What other programs changed, with equal changes together.
+/// Flags that go and that come, and so keywords.
+type Kind = (u8, u8, Vec<Keyword>, Vec<Keyword>);
+
 #[derive(Default)]
 struct Changed {
-    marks: BTreeMap<(u8, u8, Vec<Keyword>, Vec<Keyword>), Vec<u32>>,
+    marks: BTreeMap<Kind, Vec<u32>>,
     flushed: Vec<Flushed>,
 }
 

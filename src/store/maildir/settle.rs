@@ -10,7 +10,7 @@ use super::{CUR, Held, Maildir, NEW, Way, marks};
 use crate::os::Dir;
 use crate::store::index::{Entry, Flushed, Live, Op, Span, State};
 use crate::store::message::Traits;
-use crate::store::spool::{Batch, Extent, Hold, Scanned, Staged};
+use crate::store::spool::{Adopted, Batch, Extent, Hold, Scanned, Staged};
 use crate::store::{Changes, Flags, Incoming, Trouble, Uids};
 
 impl Hold for Held<'_> {
@@ -29,14 +29,7 @@ impl Hold for Held<'_> {
         Err(self.maildir.trouble("changing", io::ErrorKind::Unsupported.into()))
     }
 
-    fn adopt(
-        &mut self,
-        state: &State,
-        from: &Maildir,
-        known: &State,
-        uids: &Uids,
-        way: Way,
-    ) -> Result<(Vec<Op>, Vec<(u32, u32)>), Trouble> {
+    fn adopt(&mut self, state: &State, from: &Maildir, known: &State, uids: &Uids, way: Way) -> Result<Adopted, Trouble> {
         self.take_files(state, from, known, uids, way)
     }
 
@@ -131,12 +124,12 @@ impl Held<'_> {
             });
             match renamed {
                 Ok(()) => (touched[from], touched[to]) = (true, true),
+                // Another program was faster: the next scan sees what it did.
                 Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
                 // No room in the name: the index alone has the flags of such a message.
                 Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidFilename => {
                     let (letters, verbatim) = (marks::bits(old), message.has(Traits::VERBATIM));
-                    let fresh = from != CURRENT;
-                    return Ok(Some(Flushed { uid: message.uid, modseq: message.modseq, letters, fresh, verbatim, name: None }));
+                    return Ok(Some(Flushed { uid: message.uid, modseq: message.modseq, letters, fresh: from == 0, verbatim, name: None }));
                 }
                 Err(trouble) => return Err(trouble),
             }

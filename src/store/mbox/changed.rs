@@ -59,11 +59,14 @@ pub fn appended(known: &State, last: &Entry<'_>, found: &[Found], seal: Seal) ->
     ops.into()
 }
 
+/// Flags that go and that come, and so keywords.
+type Kind = (u8, u8, Vec<Keyword>, Vec<Keyword>);
+
 /// Differences, with equal ones together.
 #[derive(Default)]
 struct News {
     gone: Vec<u32>,
-    marks: BTreeMap<(u8, u8, Vec<Keyword>, Vec<Keyword>), Vec<u32>>,
+    marks: BTreeMap<Kind, Vec<u32>>,
     moved: Vec<(Record, Record)>,
     learnt: Vec<Learnt>,
 }

@@ -256,6 +256,21 @@ impl Journal {
         Ok(fills)
     }
 
+    /// Up to where `spool`, from its old end on, has the octets that an append was to write: or zeros, where these were lost.
+    pub fn agreeing(&self, spool: &File) -> io::Result<u64> {
+        let (size, mut agreeing, mut there) = (Stamp::of(spool)?.size, self.plan.old_size, Vec::new());
+        self.pieces(|at, octets| {
+            if at == agreeing && at < size {
+                there.resize(octets.len().min((size - at) as usize), 0);
+                spool.read_exact_at(&mut there, at)?;
+                let differs = std::iter::zip(&there, octets).position(|(there, ours)| *there != 0 && there != ours);
+                agreeing += differs.unwrap_or(there.len()) as u64;
+            }
+            Ok(())
+        })?;
+        Ok(agreeing)
+    }
+
     /// Gives all octets with their places, in chunks.
     fn pieces(&self, mut take: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut at = HEADER;

@@ -200,7 +200,7 @@ fn is_same(found: &Found, message: &Entry<'_>) -> bool {
 /// Whether these are the same keywords.
 pub fn same_words<'a>(found: &[Keyword], known: impl Iterator<Item = &'a Keyword>) -> bool {
     let mut count = 0;
-    let all = known.inspect(|_| count += 1).fold(true, |all, word| all && found.iter().any(|other| other.eq_ignore_ascii_case(word)));
+    let all = known.inspect(|_| count += 1).filter(|word| !found.iter().any(|other| other.eq_ignore_ascii_case(word))).count() == 0;
     all && count == found.len()
 }
 

@@ -6,8 +6,9 @@
 //! less than [`PLAIN`] octets are avoided, so that this can be told. Mail found behind the old end becomes part of a new journal
 //! before anything moves.
 //!
-//! An append has a journal too, so that a killed one is completed rather than left in half. It is written before the file grows, but not
-//! synced unless `fsync = "always"`: a power cut may leave the torn end of mail that nobody was told of, never anything worse.
+//! An append has a journal too, so that a killed one is completed rather than left in half, also when others have appended behind it. It
+//! is written before the file grows, but not synced unless `fsync = "always"`: a power cut may leave the beginning of mail that nobody was
+//! told of, never anything worse.
 
 use std::fs::{self, File};
 use std::io;
@@ -58,13 +59,19 @@ pub fn append(mbox: &Mbox, spool: &File, size: u64, len: u64, octets: &dyn Octet
     let plan = Plan { kind: Kind::Append, old_size: size, new_size: size + len, untouched: 0, from: size };
     let journalled = make_folder(&path).and_then(|()| note(mbox, &path, spool, &plan, octets));
     journalled.map_err(Trouble::io("journalling an append to", &mbox.path))?;
-    let appended = grow(disk, spool, &plan, octets);
-    if appended.is_err() && Stamp::of(spool).is_ok_and(|now| now.size == plan.new_size) {
+    let appended = grow(disk, spool, &plan, octets).and_then(|()| if is_careful(mbox) { disk.sync(spool) } else { Ok(()) });
+    if appended.is_err() && Stamp::of(spool).is_ok_and(|now| (size..=plan.new_size).contains(&now.size)) {
         // Half a message is none.
         disk.set_len(spool, size).map_err(Trouble::io("cutting", &mbox.path))?;
     }
-    disk.unlink(&path).map_err(Trouble::io("appending to", &mbox.path))?;
-    appended.map_err(Trouble::io("appending to", &mbox.path))
+    // It would come back after a power cut only if it had reached the disk, in the moment that it was there.
+    let done = disk.unlink(&path).and_then(|()| if is_careful(mbox) { disk.sync_folder(&path) } else { Ok(()) });
+    appended.and(done).map_err(Trouble::io("appending to", &mbox.path))
+}
+
+/// Whether also mail that nobody was told of yet is to be in order after a power cut.
+fn is_careful(mbox: &Mbox) -> bool {
+    mbox.shared.places.fsync == Fsync::Always
 }
 
 fn note(mbox: &Mbox, path: &Path, spool: &File, plan: &Plan, octets: &dyn Octets) -> io::Result<()> {
@@ -73,7 +80,7 @@ fn note(mbox: &Mbox, path: &Path, spool: &File, plan: &Plan, octets: &dyn Octets
         writer.piece(plan.old_size, plan.new_size - plan.old_size)?;
         octets.each(&mut |piece| writer.octets(piece))
     };
-    if mbox.shared.places.fsync == Fsync::Always {
+    if is_careful(mbox) {
         return store(disk, path, spool, plan, write);
     }
     let noted = disk.create(path).and_then(|file| {
@@ -91,8 +98,6 @@ fn grow(disk: &dyn Disk, spool: &File, plan: &Plan, octets: &dyn Octets) -> io::
     if Stamp::of(spool)?.size != plan.old_size {
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program keeps to no lock"));
     }
-    // First the room, then the octets: whoever appends from now on does so behind them.
-    disk.set_len(spool, plan.new_size)?;
     let (mut at, mut buffer) = (plan.old_size, Vec::new());
     octets.each(&mut |piece| {
         if buffer.len() + piece.len() > AT_ONCE && !buffer.is_empty() {
@@ -146,7 +151,10 @@ fn finish(disk: &dyn Disk, path: &Path, spool: &File) -> io::Result<()> {
         let Some(journal) = Journal::open(path)? else { return disk.unlink(path) };
         let plan = journal.plan;
         if plan.kind == Kind::Append {
-            return complete(disk, path, &journal, spool);
+            if complete(disk, path, &journal, spool)? {
+                return Ok(());
+            }
+            continue;
         }
         match judge(&journal, spool)? {
             Stage::Alien => return set_aside(disk, path),
@@ -178,16 +186,66 @@ fn finish(disk: &dyn Disk, path: &Path, spool: &File) -> io::Result<()> {
     }
 }
 
-/// An append that was killed: what has begun is completed. A journal that came back after a power cut finds its octets there, or others
-/// in their place, and does nothing.
-fn complete(disk: &dyn Disk, path: &Path, journal: &Journal, spool: &File) -> io::Result<()> {
-    let (plan, stamp) = (&journal.plan, Stamp::of(spool)?);
-    let is_same = (stamp.dev, stamp.ino) == (journal.dev, journal.ino) && stamp.size >= plan.new_size && journal.context.holds(spool)?;
-    if is_same && journal.fills(spool)? {
-        journal.replay(disk, spool)?;
-        disk.sync(spool)?;
+/// How much of an append has happened.
+enum Progress {
+    /// Nothing, or all of it and more since then.
+    None,
+    /// All that is in the file behind its old end is ours.
+    Ours,
+    /// Others have appended behind the torn end: their mail begins here.
+    Torn { foreign: u64 },
+}
+
+/// An append that was killed: what has begun is completed.
+fn complete(disk: &dyn Disk, path: &Path, journal: &Journal, spool: &File) -> io::Result<bool> {
+    match progress(journal, spool)? {
+        Progress::None => {}
+        Progress::Ours => {
+            journal.replay(disk, spool)?;
+            disk.sync(spool)?;
+        }
+        Progress::Torn { foreign } => {
+            let size = Stamp::of(spool)?.size;
+            let lack = journal.plan.new_size - foreign;
+            let pad = PLAIN.saturating_sub(lack);
+            let plan = Plan { kind: Kind::Update, old_size: size, new_size: size + lack + pad, ..journal.plan };
+            store(disk, path, spool, &plan, |writer| {
+                journal.copy(writer)?;
+                writer.piece(journal.plan.new_size, pad + size - foreign)?;
+                writer.octets(&b"\n".repeat(pad as usize))?;
+                writer.copy(spool, foreign, size - foreign)
+            })?;
+            return Ok(false);
+        }
     }
-    disk.unlink(path)
+    disk.unlink(path)?;
+    disk.sync_folder(path).map(|()| true)
+}
+
+fn progress(journal: &Journal, spool: &File) -> io::Result<Progress> {
+    let (plan, stamp) = (&journal.plan, Stamp::of(spool)?);
+    let is_same = (stamp.dev, stamp.ino) == (journal.dev, journal.ino) && stamp.size > plan.old_size && journal.context.holds(spool)?;
+    if !is_same {
+        return Ok(Progress::None);
+    }
+    let ours = journal.agreeing(spool)?;
+    if ours == plan.new_size || ours == stamp.size {
+        return Ok(Progress::Ours);
+    }
+    // The line that is not ours any more must be that with which somebody's mail begins.
+    let from = ours.saturating_sub(super::from::LONGEST as u64).max(plan.old_size);
+    let mut window = vec![0; (stamp.size.min(ours + super::from::LONGEST as u64) - from) as usize];
+    std::os::unix::fs::FileExt::read_exact_at(spool, &mut window, from)?;
+    let (cut, finder) = ((ours - from) as usize, memchr::memmem::Finder::new("From "));
+    let line = |at: &usize| window[*at..].split(|&octet| octet == b'\n').next().unwrap_or_default();
+    // Some put a blank line before it.
+    let is_next = |at: &usize| *at > cut && window[cut..*at].iter().all(|octet| matches!(octet, b'\n' | b'\r'));
+    let is_cut = |at: &usize| *at <= cut && at + line(at).len() >= cut;
+    let begins = finder.find_iter(&window).filter(|at| (is_cut(at) || is_next(at)) && super::from::separates(line(at)));
+    Ok(match begins.last() {
+        Some(at) if from + at as u64 > plan.old_size => Progress::Torn { foreign: from + at as u64 },
+        _ => Progress::None,
+    })
 }
 
 /// No room, and nothing done yet: the update is off.

@@ -24,7 +24,13 @@ pub struct Restoring<'a> {
 
 impl<'a> Restoring<'a> {
     /// Begins in `file`, which is empty and will be folder `name` of `account`. It will be what `state` is.
-    pub fn begin(shared: &Arc<Shared>, account: &Arc<Account>, name: &FolderName, file: File, state: &'a State) -> Restoring<'a> {
+    pub(in crate::store) fn begin(
+        shared: &Arc<Shared>,
+        account: &Arc<Account>,
+        name: &FolderName,
+        file: File,
+        state: &'a State,
+    ) -> Restoring<'a> {
         let mbox = Mbox::new(Arc::clone(shared), Arc::clone(account), account.spool.clone(), name.clone());
         let file = io::BufWriter::with_capacity(256 * 1024, file);
         Restoring { mbox, file, state, ledger: Ledger::plain(state.head()), is_first: true }
