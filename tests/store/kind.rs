@@ -1,6 +1,6 @@
 //! The kinds of homes, and a place with one of them for two writers and a reader.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use vmail::config::{Fsync, Spool};
@@ -63,6 +63,10 @@ impl Place {
 
     pub fn spool(&self) -> PathBuf {
         self.folder.path().join("spool/joe")
+    }
+
+    pub fn root(&self) -> &Path {
+        self.folder.path()
     }
 
     fn account(&self, format: Spool) -> Account {
