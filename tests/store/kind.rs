@@ -65,6 +65,11 @@ impl Place {
         self.folder.path().join("spool/joe")
     }
 
+    /// Where the other folders of mboxes are.
+    pub fn home_folder(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
     fn account(&self, format: Spool) -> Account {
         Account::plain("joe@va.test".parse().unwrap(), Actor::Service, self.spool(), self.folder.path().join("home"), format)
     }
