@@ -59,7 +59,7 @@ fn in_mbox(play: &mut Play, name: &FolderName, deed: &Foreign) {
     let Foreign::Deliver(letter) = deed else { return };
     let path = match name.is_inbox() {
         true => play.place.spool(),
-        false => play.place.root().join("home").join(name.display('/').to_string().replace("Entwürfe & Co", "Entw&APw-rfe &- Co")),
+        false => play.place.home_folder().join(name.display('/').to_string().replace("Entwürfe & Co", "Entw&APw-rfe &- Co")),
     };
     let mut mail = Letter { flags: Flags::NONE, ..letter.clone() }.mail_by_other();
     if !mail.text.ends_with(b"\n") {

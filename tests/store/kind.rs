@@ -1,6 +1,6 @@
 //! The kinds of homes, and a place with one of them for two writers and a reader.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 use vmail::config::{Fsync, Spool};
@@ -65,8 +65,9 @@ impl Place {
         self.folder.path().join("spool/joe")
     }
 
-    pub fn root(&self) -> &Path {
-        self.folder.path()
+    /// Where the other folders of mboxes are.
+    pub fn home_folder(&self) -> PathBuf {
+        self.folder.path().join("home")
     }
 
     fn account(&self, format: Spool) -> Account {

@@ -50,8 +50,7 @@ impl Mailbox {
 
     fn apply_now(&self, changes: &Changes) -> Result<(State, Applied), Trouble> {
         let mut applied = Applied::default();
-        // An INBOX without files has nothing that could change.
-        let Some(mut turn) = self.hold(false)? else { return Ok((self.look()?, applied)) };
+        let mut turn = self.hold(false)?.ok_or_else(|| self.gone())?;
         let state = self.write_held(&mut *turn.hold, &mut |hold, state| {
             let changes = change::fitting(changes, state, &mut applied.stale);
             if changes.is_empty() { Ok(Batch::default()) } else { hold.change(state, &changes) }
