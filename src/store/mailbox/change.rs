@@ -50,6 +50,9 @@ impl Mailbox {
 
     fn apply_now(&self, changes: &Changes) -> Result<(State, Applied), Trouble> {
         let mut applied = Applied::default();
+        if changes.concern_nothing() {
+            return Ok((self.look()?, applied));
+        }
         let mut turn = self.hold(false)?.ok_or_else(|| self.gone())?;
         let state = self.write_held(&mut *turn.hold, &mut |hold, state| {
             let changes = change::fitting(changes, state, &mut applied.stale);
