@@ -25,6 +25,11 @@ fn mail_in_a_maildir_is_as_the_model_says() {
     holds(Kind::Maildir, 64);
 }
 
+#[test]
+fn mail_in_mboxes_is_as_the_model_says() {
+    holds(Kind::Mbox, 48);
+}
+
 /// `PROPTEST_CASES` counts, where it is set.
 fn holds(kind: Kind, cases: u32) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

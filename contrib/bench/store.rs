@@ -29,13 +29,14 @@ fn main() {
             "flags" => bench.flags(size).await,
             "copy" => bench.copies(size).await,
             "idle" => bench.idle(size).await,
+            "mbox" => bench.mbox(size).await,
             _ => usage(),
         }
     });
 }
 
 fn usage() -> ! {
-    eprintln!("usage: store FOLDER append-1|append-16|append-one|scale|first|flags|copy|idle [SIZE]");
+    eprintln!("usage: store FOLDER append-1|append-16|append-one|scale|first|flags|copy|idle|mbox [SIZE]");
     std::process::exit(64)
 }
 
@@ -270,6 +271,34 @@ impl Bench {
         report(&format!("copy-{size}"), &[("copy_ms", median(copies)), ("move_ms", median(moves)), ("expunge_half_ms", median(expunges))]);
     }
 
+    /// An mbox of `size` MiB: opened for the first time and again, appended to, and its first message expunged.
+    async fn mbox(&self, size: usize) {
+        let mut account = self.account(&format!("mbox{size}"));
+        account.format = Spool::Mbox;
+        fs::create_dir_all(account.spool.parent().expect("it is in a folder")).expect("it can be made");
+        fs::create_dir_all(&account.home).expect("it can be made");
+        write_mbox(&account.spool, size).expect("it can be written");
+        let inbox = FolderName::inbox();
+        let mut figures = Vec::new();
+        for name in ["first_ms", "again_ms"] {
+            let (store, began) = (self.store(), Instant::now());
+            let folder = store.home(account.clone()).open(&inbox).await.expect("it opens");
+            figures.push((name, millis(began.elapsed())));
+            assert!(!folder.state().is_empty());
+        }
+        let home = self.store().home(account.clone());
+        let mut folder = home.open(&inbox).await.expect("it opens");
+        let began = Instant::now();
+        home.append(&inbox, &[Incoming::new(self.letter(10_000))]).await.expect("it can be appended");
+        figures.push(("append_ms", millis(began.elapsed())));
+        let first = folder.state().nth(0).expect("there is one").uid;
+        let began = Instant::now();
+        folder.apply(&Changes { expunge: [first].into_iter().collect(), ..Changes::default() }).await.expect("it can be expunged");
+        figures.push(("expunge_first_ms", millis(began.elapsed())));
+        report(&format!("mbox-{size}"), &figures);
+        fs::remove_file(&account.spool).expect("it was there");
+    }
+
     /// The private memory of mailboxes that are open and idle.
     async fn idle(&self, size: usize) {
         for number in 0..100 {
@@ -303,6 +332,21 @@ fn letter(places: &Places, octets: usize, number: usize) -> Letter {
         text.extend_from_slice(b"The quick brown fox jumps over the lazy dog, and so on and so forth.\r\n");
     }
     Letter::of(&text, places).expect("it fits")
+}
+
+fn write_mbox(path: &Path, size: usize) -> std::io::Result<()> {
+    let body = "The quick brown fox jumps over the lazy dog, and so on and so forth.\n".repeat(140);
+    let mut file = std::io::BufWriter::new(File::create(path)?);
+    let (mut written, mut number) = (0, 0);
+    while written < size << 20 {
+        let text = format!(
+            "From ann@example.org Sun Nov 22 12:00:00 2026\nSubject: message {number}\nMessage-ID: <{number}@example.org>\n\n{body}\n"
+        );
+        file.write_all(text.as_bytes())?;
+        written += text.len();
+        number += 1;
+    }
+    file.flush()
 }
 
 fn set(uids: &[u32], flags: Flags) -> Changes {

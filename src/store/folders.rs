@@ -207,7 +207,7 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
     let moves = there.keys().filter(|name| name.starts_with(from));
     let moves: Vec<(FolderName, FolderName)> =
         moves.map(|old| old.renamed(from, to).map(|new| (old.clone(), new))).collect::<Result<_, _>>().map_err(Trouble::BadName)?;
-    if there.contains_key(to) || moves.iter().any(|(_, new)| there.contains_key(new) && !new.starts_with(from)) {
+    if to.is_inbox() || there.contains_key(to) || moves.iter().any(|(_, new)| there.contains_key(new) && !new.starts_with(from)) {
         return Err(Trouble::Exists);
     }
     let targets: Vec<PathBuf> = moves.iter().map(|(_, new)| path(account, layout, new)).collect::<Result<_, _>>()?;
@@ -284,8 +284,10 @@ fn make_levels(home: &LocalHome, path: &Path) -> io::Result<Dir> {
 fn existing(home: &LocalHome, name: &FolderName) -> Result<PathBuf, Trouble> {
     let path = path(home.account(), home.layout(), name)?;
     match home.account().actor.run(|| path.symlink_metadata()) {
+        // A level of the hierarchy.
+        Ok(there) if home.layout() == Layout::Mbox && there.is_dir() => Err(Trouble::NoFolder),
         Ok(_) => Ok(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Trouble::NoFolder),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Err(Trouble::NoFolder),
         Err(error) => Err(Trouble::io("looking at", &path)(error)),
     }
 }

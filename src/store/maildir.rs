@@ -153,7 +153,7 @@ impl Spool for Maildir {
     }
 
     fn harden(&self) -> Result<(), Trouble> {
-        if self.shared.places.fsync == crate::config::Fsync::Never {
+        if self.is_unsafe() {
             return Ok(());
         }
         self.harden_folder(NEW, &self.news)?;

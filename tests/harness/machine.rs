@@ -90,6 +90,18 @@ impl Machine {
     }
 }
 
+/// Does `test` on this machine, on a thread that has mounts of its own: what is mounted there is gone with it.
+pub fn with_own_mounts(test: impl FnOnce() + Send) {
+    let body = || {
+        // SAFETY: file descriptors stay shared; only mounts become the thread's own.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }.expect("root may make namespaces");
+        succeed(Command::new("mount").args(["--make-rprivate", "/"]).env("PATH", PATH));
+        test();
+    };
+    let outcome = thread::scope(|scope| scope.spawn(body).join());
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
 /// Leaves the mounts, the network and the root folder that this thread shares with others.
 fn enter(folder: &Path) {
     let own = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWUTS;

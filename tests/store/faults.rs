@@ -6,14 +6,16 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use vmail::config::{Fsync, Spool};
 use vmail::os::Actor;
 use vmail::store::{Account, AnyHome, Changes, Flags, Folder, FolderName, Home, Incoming, Letter, Places, Store, Trouble, Uids};
 
 use super::play::text;
-use crate::harness::machine::Machine;
+use crate::harness::machine::with_own_mounts;
 use crate::harness::need;
+use crate::harness::program::succeed;
 
 /// Mail of some users below one folder.
 struct Site {
@@ -77,16 +79,28 @@ fn block(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
 }
 
+fn mount(how: &[impl AsRef<OsStr>], at: &Path) {
+    succeed(Command::new("mount").args(how).arg(at));
+}
+
+/// Files in parts of joe's INBOX.
+fn count(mail: &Path, parts: &[&str]) -> usize {
+    parts.iter().map(|part| fs::read_dir(mail.join("spool/joe").join(part)).unwrap().count()).sum()
+}
+
 const ONE: &str = "Subject: one\n\none\n";
 const TWO: &str = "Subject: two\n\ntwo\n";
 
 #[test]
 fn a_full_disk_refuses_mail_loses_none_and_lets_messages_be_removed() {
     need!(root);
-    Machine::run(|machine| {
-        machine.sh("mkdir -p /mail && mount -t tmpfs -o size=1m mail /mail");
+    let folder = tempfile::tempdir().unwrap();
+    let mail = folder.path().join("mail");
+    fs::create_dir(&mail).unwrap();
+    with_own_mounts(|| {
+        mount(&["-t", "tmpfs", "-o", "size=1m", "mail"], &mail);
         block(async {
-            let site = Site::at(Path::new("/mail"));
+            let site = Site::at(&mail);
             site.deliver("ann", ONE).await.unwrap();
             let large = format!("Subject: large\n\n{}", "much of it\n".repeat(5000));
             let mut kept = 0;
@@ -98,9 +112,9 @@ fn a_full_disk_refuses_mail_loses_none_and_lets_messages_be_removed() {
             };
             assert!(matches!(refused, Trouble::Full(_)), "{refused}");
             // The last octets, too.
-            let _ = fs::write("/mail/filler", vec![0; 1 << 20]);
+            let _ = fs::write(mail.join("filler"), vec![0; 1 << 20]);
             assert!(site.deliver("joe", ONE).await.is_err());
-            assert_eq!(fs::read_dir("/mail/spool/joe/tmp").unwrap().count(), 0, "half messages were left");
+            assert_eq!(count(&mail, &["tmp"]), 0, "half messages were left");
             for site in [&site, &site.again()] {
                 assert_eq!(site.texts("joe").await, vec![large.clone(); kept]);
                 assert_eq!(site.texts("ann").await, [ONE]);
@@ -108,9 +122,9 @@ fn a_full_disk_refuses_mail_loses_none_and_lets_messages_be_removed() {
             let mut folder = site.home("joe").open(&inbox()).await.unwrap();
             folder.apply(&expunged([1, 2].into_iter().collect())).await.unwrap();
             folder.settle().await.unwrap();
-            assert_eq!(fs::read_dir("/mail/spool/joe/new").unwrap().count(), kept - 2);
+            assert_eq!(count(&mail, &["new", "cur"]), kept - 2);
             assert_eq!(site.again().texts("joe").await.len(), kept - 2);
-            fs::remove_file("/mail/filler").unwrap();
+            fs::remove_file(mail.join("filler")).unwrap();
             site.deliver("joe", TWO).await.unwrap();
             assert_eq!(site.again().texts("joe").await.last().unwrap(), TWO);
         });
@@ -120,14 +134,20 @@ fn a_full_disk_refuses_mail_loses_none_and_lets_messages_be_removed() {
 #[test]
 fn a_read_only_disk_can_be_read() {
     need!(root);
-    Machine::run(|machine| {
-        machine.sh("mkdir -p /mail /ro && mount -t tmpfs mail /mail");
-        machine.sh("mount --bind /mail /ro && mount -o remount,bind,ro /ro");
+    let folder = tempfile::tempdir().unwrap();
+    let mail = folder.path().join("mail");
+    fs::create_dir(&mail).unwrap();
+    with_own_mounts(|| {
+        let poor = folder.path().join("poor");
+        fs::create_dir(&poor).unwrap();
+        mount(&["-t", "tmpfs", "mail"], &mail);
+        mount(&["--bind".as_ref(), mail.as_os_str()], &poor);
+        mount(&["-o", "remount,bind,ro"], &poor);
         block(async {
-            let site = Site::at(Path::new("/mail"));
+            let site = Site::at(&mail);
             site.deliver("joe", ONE).await.unwrap();
-            fs::write("/mail/spool/joe/new/1500000000.foreign", TWO).unwrap();
-            let (spool, var) = (PathBuf::from("/ro/spool"), PathBuf::from("/ro/var"));
+            fs::write(mail.join("spool/joe/new/1500000000.foreign"), TWO).unwrap();
+            let (spool, var) = (poor.join("spool"), poor.join("var"));
             let store = Store::new(Places::inside(&var, Fsync::Optimized));
             let poor = Site { spool, var, store };
             let refused = poor.deliver("joe", TWO).await.unwrap_err();

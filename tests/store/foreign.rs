@@ -1,6 +1,7 @@
 //! What other programs do to a spool behind our back.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,6 +17,7 @@ pub async fn act(play: &mut Play, name: &FolderName, deed: &Foreign) {
         match play.place.kind {
             Kind::Memory => unreachable!("nobody else is in the memory of a process"),
             Kind::Maildir => in_maildir(play, name, deed),
+            Kind::Mbox => in_mbox(play, name, deed),
         }
     }
 }
@@ -50,6 +52,28 @@ fn in_maildir(play: &mut Play, name: &FolderName, deed: &Foreign) {
         }
         Foreign::Forget => drop(fs::remove_file(folder.join("dovecot-uidlist"))),
     }
+}
+
+/// Deliveries alone: what rewrites of other programs do is shown where the driver is.
+fn in_mbox(play: &mut Play, name: &FolderName, deed: &Foreign) {
+    let Foreign::Deliver(letter) = deed else { return };
+    let path = match name.is_inbox() {
+        true => play.place.spool(),
+        false => play.place.home_folder().join(name.display('/').to_string().replace("Entwürfe & Co", "Entw&APw-rfe &- Co")),
+    };
+    let mut mail = Letter { flags: Flags::NONE, ..letter.clone() }.mail_by_other();
+    if !mail.text.ends_with(b"\n") {
+        mail.text.push(b'\n');
+    }
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut spool = fs::File::options().append(true).create(true).open(path).unwrap();
+    let text: Vec<u8> = mail.text.split_inclusive(|octet| *octet == b'\n').fold(Vec::new(), |text, line| {
+        let quoted = if line.starts_with(b"From ") { &b">"[..] } else { b"" };
+        [&text[..], quoted, line].concat()
+    });
+    spool.write_all(&[b"From ann@va.test Sun Sep  9 01:46:40 2001\n", &text[..], b"\n"].concat()).unwrap();
+    mail.text = text;
+    play.model.folders.get_mut(name).unwrap().awaited.push(mail);
 }
 
 fn maildir(spool: &Path, name: &FolderName) -> PathBuf {

@@ -12,10 +12,11 @@ use vmail::store::{Account, AnyHome, MemoryHome, Places, Store};
 pub enum Kind {
     Memory,
     Maildir,
+    Mbox,
 }
 
 /// All of them.
-pub const KINDS: [Kind; 2] = [Kind::Memory, Kind::Maildir];
+pub const KINDS: [Kind; 3] = [Kind::Memory, Kind::Maildir, Kind::Mbox];
 
 impl Kind {
     /// Whether there are files, which other programs change and whose index may be lost.
@@ -43,6 +44,7 @@ impl Place {
         match self.kind {
             Kind::Memory => AnyHome::Memory(self.memory.clone()),
             Kind::Maildir => self.store().home(self.account(Spool::Maildir)),
+            Kind::Mbox => self.store().home(self.account(Spool::Mbox)),
         }
     }
 
@@ -61,6 +63,11 @@ impl Place {
 
     pub fn spool(&self) -> PathBuf {
         self.folder.path().join("spool/joe")
+    }
+
+    /// Where the other folders of mboxes are.
+    pub fn home_folder(&self) -> PathBuf {
+        self.folder.path().join("home")
     }
 
     fn account(&self, format: Spool) -> Account {

@@ -72,7 +72,7 @@ impl Play {
         let outcome = self.writers[who].home.append(to, &incoming).await;
         match self.model.folders.get_mut(to) {
             Some(folder) => folder.add(outcome.unwrap().uids, mails),
-            None => assert!(matches!(outcome, Err(Trouble::NoFolder)), "{outcome:?}"),
+            None => self.must_lack(to, outcome),
         }
     }
 
@@ -111,8 +111,7 @@ impl Play {
         let folder = self.writers[who].folder(from).await;
         let outcome = if moves { folder.relocate(&uids, to).await } else { folder.copy(&uids, to).await };
         if !self.model.folders.contains_key(to) {
-            assert!(matches!(outcome, Err(Trouble::NoFolder)), "{outcome:?}");
-            return;
+            return self.must_lack(to, outcome);
         }
         let pairs = outcome.unwrap().uids;
         assert_eq!(pairs.iter().map(|(from, _)| *from).collect::<Uids>(), uids);
@@ -130,8 +129,7 @@ impl Play {
         let (incoming, mails) = self.incoming(std::slice::from_ref(with));
         let outcome = self.writers[who].folder(from).await.replace(uid, &incoming[0], to).await;
         if !self.model.folders.contains_key(to) {
-            assert!(matches!(outcome, Err(Trouble::NoFolder)), "{outcome:?}");
-            return;
+            return self.must_lack(to, outcome);
         }
         self.model.folders.get_mut(to).unwrap().add(outcome.unwrap().uids, mails);
         self.model.folders.get_mut(from).unwrap().mails.remove(&uid);
@@ -139,6 +137,9 @@ impl Play {
 
     async fn create(&mut self, who: usize, name: &FolderName) {
         let outcome = self.writers[who].home.create(name, None).await;
+        if self.is_blocked(name) && !self.model.folders.contains_key(name) {
+            return assert!(matches!(outcome, Err(Trouble::BadName(_) | Trouble::Exists)), "{outcome:?}");
+        }
         if self.model.folders.contains_key(name) {
             assert!(matches!(outcome, Err(Trouble::Exists)), "{outcome:?}");
             return;
@@ -148,11 +149,26 @@ impl Play {
         self.model.folders.insert(name.clone(), Mailbox::default());
     }
 
+    /// There is no folder `name`; at most a level of the hierarchy, which is no mailbox.
+    fn must_lack<T: std::fmt::Debug>(&self, name: &FolderName, outcome: Result<T, Trouble>) {
+        match outcome {
+            Err(Trouble::NoFolder) => {}
+            Err(Trouble::NotMailbox { .. }) => assert!(self.is_blocked(name)),
+            outcome => panic!("{outcome:?}"),
+        }
+    }
+
+    /// Where a folder with mail can have none below it, one stands above or below `name`.
+    fn is_blocked(&self, name: &FolderName) -> bool {
+        let in_line = |known: &FolderName| !known.is_inbox() && (known.starts_with(name) || name.starts_with(known));
+        !self.place.home().features().inferiors && self.model.folders.keys().any(in_line)
+    }
+
     async fn delete(&mut self, who: usize, name: &FolderName) {
         let outcome = self.writers[who].home.delete(name).await;
         match (name.is_inbox(), self.model.folders.contains_key(name)) {
             (true, _) => assert!(matches!(outcome, Err(Trouble::BadName(_)))),
-            (_, false) => assert!(matches!(outcome, Err(Trouble::NoFolder)), "{outcome:?}"),
+            (_, false) => self.must_lack(name, outcome),
             _ => {
                 outcome.unwrap();
                 self.model.folders.remove(name);
@@ -168,8 +184,8 @@ impl Play {
         let is_inbox = from.is_inbox();
         match outcome {
             Err(Trouble::NoFolder) => assert!(!self.model.folders.contains_key(from)),
-            Err(Trouble::Exists) => assert!(taken || self.model.folders.contains_key(to) || from == to),
-            Err(Trouble::BadName(_)) => assert!(to.starts_with(from) || to.is_inbox()),
+            Err(Trouble::Exists) => assert!(taken || self.model.folders.contains_key(to) || from == to || self.is_blocked(to)),
+            Err(Trouble::BadName(_)) => assert!(to.starts_with(from) || to.is_inbox() || self.is_blocked(to)),
             Err(trouble) => panic!("{trouble}"),
             Ok(()) if is_inbox => {
                 assert!(!self.model.folders.contains_key(to));
@@ -209,6 +225,10 @@ impl Play {
             home.open(name).await.unwrap().settle().await.unwrap();
             mailbox.past.clear();
             mailbox.is_lost = true;
+            // An mbox without mail is an empty file, which can't tell what it was.
+            if self.place.kind == Kind::Mbox && mailbox.mails.is_empty() {
+                *mailbox = Mailbox::default();
+            }
         }
         if !self.place.spool().exists() {
             // Nothing but the index tells an INBOX that never had mail from another.
@@ -249,7 +269,8 @@ impl Play {
             }
             mailbox.check(folder.state(), &texts);
             assert_eq!(folder.cached(&Uids::all()).await.unwrap().len(), mailbox.mails.len());
-            usage = (usage.0 + mailbox.octets(), usage.1 + mailbox.mails.len() as u64);
+            assert!(self.place.kind == Kind::Mbox || mailbox.octets == mailbox.text());
+            usage = (usage.0 + mailbox.octets, usage.1 + mailbox.mails.len() as u64);
             check_status(&home, name, &folder).await;
             for writer in &mut self.writers {
                 writer.check(name, &folder).await;

@@ -44,7 +44,8 @@ impl Mailbox {
             Some(journal) if self.shared.places.fsync != Fsync::Never => journal.sync(),
             _ => Ok(()),
         };
-        self.journal.sync(sync).map_err(Trouble::io("syncing the journal in", &self.index))
+        let synced = if self.shared.places.fsync == Fsync::Always { sync() } else { self.journal.sync(sync) };
+        synced.map_err(Trouble::io("syncing the journal in", &self.index))
     }
 
     fn apply_now(&self, changes: &Changes) -> Result<(State, Applied), Trouble> {

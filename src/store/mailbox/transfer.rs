@@ -34,7 +34,11 @@ impl Mailbox {
             }
             _ => {
                 let copied = self.pass_letters(&there, to)?;
-                self.apply(&Changes { expunge: copied.uids.iter().map(|(uid, _)| *uid).collect(), ..Changes::default() })?;
+                let changes = Changes { expunge: copied.uids.iter().map(|(uid, _)| *uid).collect(), ..Changes::default() };
+                // An INBOX without files has nothing that could go.
+                if !changes.is_empty() {
+                    self.apply(&changes)?;
+                }
                 Ok(copied)
             }
         }

@@ -14,6 +14,7 @@ use super::name::{Birth, Marks};
 use super::notes::Notes;
 use super::uidlist::{self, Record as Line};
 use super::{CUR, Held, Maildir, NEW, TMP, marks};
+use crate::config::Fsync;
 use crate::os::stamp::Stamp;
 use crate::os::{Actor, Dir};
 use crate::store::disk::Disk;
@@ -47,7 +48,8 @@ impl Maildir {
 
     pub(super) fn harden_folder(&self, name: &str, syncs: &sync::Shared) -> Result<(), Trouble> {
         let sync = || self.account.actor.run(|| self.shared.disk.sync_dir(&self.top()?.beneath(name)?));
-        syncs.sync(sync).map_err(|error| self.trouble("syncing a folder of", error))
+        let synced = if self.shared.places.fsync == Fsync::Always { sync() } else { syncs.sync(sync) };
+        synced.map_err(|error| self.trouble("syncing a folder of", error))
     }
 
     /// The syncs of `new` or `cur`.

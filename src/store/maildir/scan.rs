@@ -214,7 +214,7 @@ impl<'a, 'h> Look<'a, 'h> {
     /// As if there were nothing but `new`.
     fn at_new(held: &'a Held<'h>) -> Result<Look<'a, 'h>, Trouble> {
         let (dirs, mut listing) = held.act("listing", || {
-            let dirs = [held.top.beneath(NEW)?, held.top.beneath(CUR)?];
+            let dirs = [held.maildir.part(&held.top, NEW)?, held.maildir.part(&held.top, CUR)?];
             let listing = files::list(&dirs[0])?;
             Ok((dirs, listing))
         })?;
