@@ -20,7 +20,8 @@ impl Admin {
                 Err(Trouble::Busy(_)) => bail!("{owner} is logged in; try again"),
                 claim => claim.with_context(|| format!("{owner}: can't be kept from logging in"))?,
             };
-            if super::folders::is_there(&self.root.redo().join(domain.name.as_str()).join(user.as_str())) {
+            // It looks for journals of folders, too.
+            if super::folders::is_there(&self.root.redo().join(domain.name.as_str())) {
                 let account = account(domain, &owner)?;
                 service.run(|| Ok(store.finish(&account)))?.with_context(|| format!("{owner}: an interrupted update can't be finished"))?;
             }

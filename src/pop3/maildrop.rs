@@ -1,10 +1,12 @@
 //! A maildrop in the TRANSACTION state: what is there, what is marked as deleted, what has been read.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::address::Owner;
 use crate::config;
+use crate::config::Uidl;
 use crate::login::Account;
 use crate::store::{self, AnyFolder, Changes, Claim, Entry, Facts, Flags, Folder, FolderName, Home, Reader, State, Store, Trouble, Uids};
 
@@ -23,6 +25,8 @@ pub(super) struct Maildrop {
     /// The messages, as they were at login: their numbers never shift.
     pub messages: State,
     marks: Vec<Mark>,
+    /// The first message of each content, by UID; only where unique ids are made of that.
+    firsts: OnceLock<HashMap<Option<[u64; 2]>, u32>>,
     /// No other POP3 session while this lives.
     _claim: Claim,
 }
@@ -70,7 +74,7 @@ impl Maildrop {
         }
         let messages = folder.state().clone();
         let marks = vec![Mark::default(); messages.len()];
-        Ok(Maildrop { owner: account.owner, domain: account.domain, folder, messages, marks, _claim: claim })
+        Ok(Maildrop { owner: account.owner, domain: account.domain, folder, messages, marks, firsts: OnceLock::new(), _claim: claim })
     }
 
     /// Where in the folder message `number` is.
@@ -108,7 +112,19 @@ impl Maildrop {
     /// The unique id of message `at`.
     pub(super) async fn unique_id(&mut self, at: usize) -> Result<String, Trouble> {
         let message = self.messages.nth(at).ok_or_else(|| Trouble::Gone(self.owner.to_string().into()))?;
-        unique_id(&mut self.folder, &message, self.domain.record.uidl).await
+        let form = self.domain.record.uidl;
+        let is_first = form != Uidl::Md5 || self.is_first(&message);
+        unique_id(&mut self.folder, &message, form, is_first).await
+    }
+
+    /// Whether no message before it has the same content, as far as contents are known.
+    fn is_first(&self, message: &Entry<'_>) -> bool {
+        let firsts = self.firsts.get_or_init(|| {
+            let mut firsts = HashMap::new();
+            self.messages.messages().for_each(|message| _ = firsts.entry(message.content()).or_insert(message.uid));
+            firsts
+        });
+        message.content().is_none() || firsts.get(&message.content()) == Some(&message.uid)
     }
 
     /// Marks message `at` as deleted.

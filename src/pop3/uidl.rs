@@ -9,7 +9,13 @@ use crate::store::index::Record;
 use crate::store::{Entry, Folder, Trouble};
 
 /// The unique id of a message: 1 to 70 graphic characters, the same in every session, different for every message.
-pub(super) async fn unique_id(folder: &mut impl Folder, message: &Entry<'_>, form: config::Uidl) -> Result<String, Trouble> {
+/// `is_first` says whether no message of a lower UID has the same content.
+pub(super) async fn unique_id(
+    folder: &mut impl Folder,
+    message: &Entry<'_>,
+    form: config::Uidl,
+    is_first: bool,
+) -> Result<String, Trouble> {
     if let Some(explicit) = explicit(message.uidl_text()) {
         return Ok(explicit.to_owned());
     }
@@ -17,7 +23,7 @@ pub(super) async fn unique_id(folder: &mut impl Folder, message: &Entry<'_>, for
     Ok(match form {
         config::Uidl::Uw => format!("{:08x}{:08x}", id.uidvalidity, id.uid),
         config::Uidl::Uid => id.uid.to_string(),
-        config::Uidl::Md5 => md5(&folder.digest(message.uid).await?, message),
+        config::Uidl::Md5 => md5(&folder.digest(message.uid).await?, message, is_first),
     })
 }
 
@@ -27,8 +33,8 @@ fn explicit(id: &[u8]) -> Option<&str> {
     std::str::from_utf8(id).ok().filter(|_| fits)
 }
 
-fn md5(digest: &[u8; 16], message: &Record) -> String {
-    if !message.is_twin() {
+fn md5(digest: &[u8; 16], message: &Record, is_first: bool) -> String {
+    if is_first && !message.is_twin() {
         return hex(digest);
     }
     // The digest is that of an earlier message, too: the UID tells this one apart, and stays with it.

@@ -59,6 +59,11 @@ impl Record {
         self.has(Traits::TWIN)
     }
 
+    /// What tells its content from that of others, if it is known.
+    pub fn content(&self) -> Option<[u64; 2]> {
+        self.has(Traits::PRINTED).then_some(self.fingerprint)
+    }
+
     pub fn flags(&self) -> Flags {
         Flags::from_bits(self.flags)
     }

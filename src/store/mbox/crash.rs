@@ -281,3 +281,28 @@ fn a_power_cut_with_shared_syncs_leaves_at_most_a_torn_end_of_what_nobody_was_to
         }
     }
 }
+
+#[test]
+fn all_that_was_interrupted_can_be_finished_at_once() {
+    let case = Case { mailbox: mailboxes()[0].clone(), deed: Deed::Move(vec![0, 2]), appended: String::new(), fsync: Fsync::Always };
+    let truth = case.truth();
+    for after in 0.. {
+        let bench = case.bench();
+        let (home, plug) = home(&bench, Cut { after, torn: 3, chance: 0 }, case.fsync);
+        let done = on(case.deed.happen(&home)).is_ok();
+        drop((home, plug));
+        bench.store.finish(&bench.account()).unwrap();
+        let left =
+            fs::read_dir(bench.root().join("redo/va.test")).map_or(0, |journals| journals.filter(|journal| !is_beside(journal)).count());
+        assert_eq!(left, 0, "after {after}");
+        case.judge_move(&bench, &view(&bench), done, &truth, &|| format!("after {after}"));
+        if done {
+            break;
+        }
+    }
+}
+
+/// A journal that was never whole has another name.
+fn is_beside(journal: &std::io::Result<fs::DirEntry>) -> bool {
+    journal.as_ref().unwrap().file_name().as_encoded_bytes().starts_with(b".")
+}

@@ -151,7 +151,7 @@ async fn play(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn messages_and_their_numbers_are_never_lost_nor_doubled(steps in steps()) {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(play(steps));
