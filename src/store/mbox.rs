@@ -90,7 +90,7 @@ impl Mbox {
     fn stamp(&self) -> Result<Option<Stamp>, Trouble> {
         match self.account.actor.run(|| rustix::fs::lstat(&self.path).map_err(io::Error::from)) {
             Ok(stat) => locks::judged(&stat, &self.path).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if locks::is_absence(&error) => Ok(None),
             Err(error) => Err(locks::refusal(error, &self.path)),
         }
     }

@@ -101,9 +101,14 @@ pub fn open(mbox: &Mbox) -> Result<Option<(File, bool)>, Trouble> {
             checked(&file, &mbox.path)?;
             Ok(Some((file, writable)))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(refusal(error, &mbox.path)),
     }
+}
+
+/// There is no such file; nor can there be one below what is no folder.
+pub fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Nothing in a spool folder makes us follow, wait or get a terminal.
