@@ -270,6 +270,8 @@ fn move_folder(home: &LocalHome, from: &Path, to: &Path) -> Result<(), Trouble> 
     });
     moved.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Trouble::Exists,
+        // An mbox has no folders below it.
+        io::ErrorKind::NotADirectory => Trouble::BadName(BadName::Reserved),
         _ => Trouble::io("renaming", from)(error),
     })
 }

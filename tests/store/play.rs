@@ -92,6 +92,7 @@ impl Play {
             stale.extend(change.uids.iter().filter(|uid| since.is_some_and(|since| mailbox.mails[uid].modseq > since)));
             changes.flags.push(change);
         }
+        let before = mailbox.mails.clone();
         for change in &changes.flags {
             for uid in change.uids.iter() {
                 let mail = mailbox.mails.get_mut(&uid).unwrap();
@@ -99,6 +100,11 @@ impl Play {
                     mail.change(change);
                 }
             }
+        }
+        // What is taken back by the next change of the same deed has not changed; a home may see it or not.
+        for (uid, mail) in &mut mailbox.mails {
+            let old = &before[uid];
+            mail.is_changed = old.is_changed || (&old.flags, &old.words) != (&mail.flags, &mail.words);
         }
         mailbox.mails.retain(|uid, _| !changes.expunge.contains(*uid));
         let applied = self.writers[who].folder(on).await.apply(&changes).await.unwrap();
