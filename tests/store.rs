@@ -27,7 +27,7 @@ fn mail_in_a_maildir_is_as_the_model_says() {
 
 #[test]
 fn mail_in_mboxes_is_as_the_model_says() {
-    holds(Kind::Mbox, 48);
+    holds(Kind::Mbox, 32);
 }
 
 /// `PROPTEST_CASES` counts, where it is set.
