@@ -183,9 +183,10 @@ fn is_stale(path: &Path) -> io::Result<bool> {
 }
 
 fn is_of_dead_process(text: &str) -> bool {
-    let (pid, place) = text.trim().split_once(':').unwrap_or((text.trim(), host()));
+    let own = host();
+    let (pid, place) = text.trim().split_once(':').unwrap_or((text.trim(), own.as_str()));
     let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
-    place == host() && pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+    place == own && pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 /// Removes a left-over lock, unless somebody else has just done so and taken it.
@@ -204,13 +205,10 @@ fn clear(path: &Path) -> io::Result<bool> {
     Ok(stale)
 }
 
-/// Six digits that tell this host from others.
-fn host() -> &'static str {
-    static HOST: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        let sum = xxhash_rust::xxh3::xxh3_64(rustix::system::uname().nodename().to_bytes());
-        format!("{:06x}", sum & 0xff_ffff)
-    });
-    &HOST
+/// Six digits that tell this host from others. Asked for each time: a name that changes must not make our own locks foreign.
+fn host() -> String {
+    let sum = xxhash_rust::xxh3::xxh3_64(rustix::system::uname().nodename().to_bytes());
+    format!("{:06x}", sum & 0xff_ffff)
 }
 
 #[cfg(test)]
