@@ -258,6 +258,10 @@ async fn folders_are_mboxes_and_keep_their_name_when_they_are_renamed() {
     assert_eq!(home.status(&[folder("Old")]).await[0].as_ref().unwrap().id, id);
     endures(&mut bench).await;
     assert_eq!(bench.home().status(&[folder("Old")]).await[0].as_ref().unwrap().id, id);
+    fs::OpenOptions::new().append(true).open(bench.root().join("home/joe/Old")).unwrap().write_all(message("theirs").as_bytes()).unwrap();
+    bench.folder("Old").await;
+    bench.home().rename(&folder("Old"), &folder("Older")).await.unwrap();
+    endures(&mut bench).await;
     let again = bench.home().create(&folder("Lists/Rust"), None).await.unwrap();
     assert_ne!(again, id);
     bench.home().delete(&folder("Lists/Rust")).await.unwrap();
@@ -290,6 +294,10 @@ async fn explicit_unique_ids_stay() {
     let mut bench = Bench::new(Spool::Mbox);
     let named = |id: &str| Incoming { uidl: Some(id.to_owned()), ..incoming("Subject: a\n\n") };
     bench.append(&[named("<1>"), incoming("Subject: b\n\n"), named("x y")]).await.unwrap();
+    endures(&mut bench).await;
+    by_another(&bench, &message("theirs"));
+    endures(&mut bench).await;
+    bench.append(&[named("<2>")]).await.unwrap();
     endures(&mut bench).await;
     let mut open = bench.open().await;
     open.apply(&expunge(&[1])).await.unwrap();

@@ -36,9 +36,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// What is to be noted of any mailbox.
+    /// What a mailbox is called. UIDs go on following from the file: with a higher UIDNEXT, messages without a record would get others.
     pub fn plain(head: &Head) -> Ledger {
-        Ledger { mailbox: head.mailbox, uidvalidity: head.uidvalidity, next: head.uidnext, ..Ledger::default() }
+        Ledger { mailbox: head.mailbox, uidvalidity: head.uidvalidity, next: 1, ..Ledger::default() }
     }
 
     /// All that can be noted of a mailbox, without the UIDs.

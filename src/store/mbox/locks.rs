@@ -101,7 +101,7 @@ pub fn open(mbox: &Mbox) -> Result<Option<(File, bool)>, Trouble> {
             checked(&file, &mbox.path)?;
             Ok(Some((file, writable)))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(refusal(error, &mbox.path)),
     }
 }
@@ -121,6 +121,11 @@ pub fn judged(stat: &Stat, spool: &Path) -> Result<Stamp, Trouble> {
         Some(what) => Err(Trouble::NotMailbox { path: spool.into(), what }),
         None => Ok(Stamp::from(stat)),
     }
+}
+
+/// Whether there is no such file; a file where a folder should be has none in it.
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// What an error of open(2) says about the spool.

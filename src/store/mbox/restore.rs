@@ -33,7 +33,10 @@ impl<'a> Restoring<'a> {
     ) -> Restoring<'a> {
         let mbox = Mbox::new(Arc::clone(shared), Arc::clone(account), account.spool.clone(), name.clone());
         let file = io::BufWriter::with_capacity(256 * 1024, file);
-        Restoring { mbox, file, state, ledger: Ledger::plain(state.head()), is_first: true }
+        let mut ledger = Ledger::plain(state.head());
+        // All messages will have records; there may be none.
+        ledger.next = state.head().uidnext;
+        Restoring { mbox, file, state, ledger, is_first: true }
     }
 
     /// Adds the message `entry` with its text. By ascending UID.
