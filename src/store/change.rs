@@ -55,6 +55,11 @@ impl Changes {
         }
     }
 
+    /// No message is named.
+    pub(super) fn concern_nothing(&self) -> bool {
+        self.expunge.is_empty() && self.flags.iter().all(|change| change.uids.is_empty())
+    }
+
     /// Nothing to do.
     pub fn is_empty(&self) -> bool {
         self.expunge.is_empty() && self.flags.is_empty()

@@ -126,10 +126,6 @@ pub fn create(home: &LocalHome, name: &FolderName, special: Option<SpecialUse>) 
         // The folder is made in INBOX's.
         home.mailbox(&FolderName::inbox())?.spool.hold(true)?;
     }
-    if layout == Layout::Mbox {
-        // A folder of that name may have been removed by another program.
-        mbox::forget(home.shared(), account, name);
-    }
     let made = account.actor.run(|| match layout {
         Layout::Maildir => make_maildir(home, &path),
         Layout::Mbox => make_mbox(home, &path),
@@ -144,7 +140,15 @@ pub fn create(home: &LocalHome, name: &FolderName, special: Option<SpecialUse>) 
         lists::note_special(home, name, special)?;
     }
     forget(home, name);
+    if layout == Layout::Mbox {
+        // A folder of that name may have been removed by another program.
+        mbox::forget(home.shared(), account, name);
+    }
     let state = home.mailbox(name)?.look()?;
+    if layout == Layout::Mbox {
+        // An empty file says nothing of UIDVALIDITY and MAILBOXID.
+        mbox::take_along(home.shared(), account, &state, name, name);
+    }
     home.changed();
     Ok(MailboxId(state.head().mailbox))
 }
@@ -184,6 +188,7 @@ pub fn delete(home: &LocalHome, name: &FolderName) -> Result<(), Trouble> {
     uncounted(home, name, || removal::remove(home, &path))?;
     if home.layout() == Layout::Mbox {
         mbox::forget(home.shared(), home.account(), name);
+        removal::remove_empty_levels(home, &path);
     }
     lists::forget_special(home, name)?;
     forget(home, name);
@@ -219,10 +224,12 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
         }
         let (quota, user) = (home.shared().quota(account.owner.domain()), account.owner.user());
         let there = quota.folder_usage(user, &old.display('/').to_string())?;
-        uncounted(home, old, || move_folder(home, &path(account, layout, old)?, &target))?;
+        let from_path = path(account, layout, old)?;
+        uncounted(home, old, || move_folder(home, &from_path, &target))?;
         account.count(home.shared(), new, there.octets, there.messages);
         if layout == Layout::Mbox {
             mbox::forget(home.shared(), account, old);
+            removal::remove_empty_levels(home, &from_path);
         }
         Open::forget(home.shared(), &home.index(old));
         // Going without an index only costs time.

@@ -90,7 +90,7 @@ impl Mbox {
     fn stamp(&self) -> Result<Option<Stamp>, Trouble> {
         match self.account.actor.run(|| rustix::fs::lstat(&self.path).map_err(io::Error::from)) {
             Ok(stat) => locks::judged(&stat, &self.path).map(Some),
-            Err(error) if locks::is_absent(&error) => Ok(None),
+            Err(error) if locks::is_absence(&error) => Ok(None),
             Err(error) => Err(locks::refusal(error, &self.path)),
         }
     }
@@ -121,7 +121,7 @@ impl Mbox {
         let file = match self.open(false) {
             Ok(file) => file,
             // Another program has moved the file away: what becomes of it is that program's affair.
-            Err(error) if locks::is_absent(&error) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
         let now = Stamp::of(&file)?;
@@ -182,7 +182,7 @@ impl Spool for Mbox {
     fn read(&self, state: &State, message: &Entry<'_>, at_once: bool) -> Result<Option<Reader>, Trouble> {
         let file = match self.open(at_once) {
             Ok(file) => file,
-            Err(error) if at_once || locks::is_absent(&error) => return Ok(None),
+            Err(error) if at_once || error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(locks::refusal(error, &self.path)),
         };
         let now = locks::checked(&file, &self.path)?;

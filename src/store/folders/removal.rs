@@ -26,6 +26,22 @@ pub fn remove(home: &LocalHome, path: &Path) -> Result<(), Trouble> {
     removed.map_err(Trouble::io("removing", path))
 }
 
+/// Removes the folders above a removed mbox in which there is nothing more: a level of the hierarchy that leads nowhere.
+pub fn remove_empty_levels(home: &LocalHome, path: &Path) {
+    let top = &home.account().home;
+    let levels = path.ancestors().skip(1).take_while(|level| *level != top && level.starts_with(top));
+    let removed = |level: &Path| {
+        let (above, name) = super::split(level)?;
+        home.shared().disk.remove_in(&Dir::open(above)?, name)
+    };
+    for level in levels {
+        // One that is not empty stays.
+        if home.account().actor.run(|| removed(level)).is_err() {
+            break;
+        }
+    }
+}
+
 fn trash(home: &LocalHome, top: &Dir, name: &OsStr) -> io::Result<()> {
     let trashed = OsString::from(TRASHED);
     let disk = &*home.shared().disk;

@@ -50,11 +50,10 @@ impl Mailbox {
 
     fn apply_now(&self, changes: &Changes) -> Result<(State, Applied), Trouble> {
         let mut applied = Applied::default();
-        let Some(mut turn) = self.hold(false)? else {
-            // There may be none yet; but one that a session has seen may have been moved, with all that was to be changed.
-            let is_about_none = changes.expunge.is_empty() && changes.flags.iter().all(|change| change.uids.is_empty());
-            return if is_about_none { Ok((self.without_files()?, applied)) } else { Err(self.gone()) };
-        };
+        if changes.concern_nothing() {
+            return Ok((self.look()?, applied));
+        }
+        let mut turn = self.hold(false)?.ok_or_else(|| self.gone())?;
         let state = self.write_held(&mut *turn.hold, &mut |hold, state| {
             let changes = change::fitting(changes, state, &mut applied.stale);
             if changes.is_empty() { Ok(Batch::default()) } else { hold.change(state, &changes) }

@@ -101,9 +101,14 @@ pub fn open(mbox: &Mbox) -> Result<Option<(File, bool)>, Trouble> {
             checked(&file, &mbox.path)?;
             Ok(Some((file, writable)))
         }
-        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(refusal(error, &mbox.path)),
     }
+}
+
+/// There is no such file; nor can there be one below what is no folder.
+pub fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Nothing in a spool folder makes us follow, wait or get a terminal.
@@ -121,11 +126,6 @@ pub fn judged(stat: &Stat, spool: &Path) -> Result<Stamp, Trouble> {
         Some(what) => Err(Trouble::NotMailbox { path: spool.into(), what }),
         None => Ok(Stamp::from(stat)),
     }
-}
-
-/// Whether there is no such file; a file where a folder should be has none in it.
-pub fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// What an error of open(2) says about the spool.
