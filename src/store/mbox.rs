@@ -182,7 +182,7 @@ impl Spool for Mbox {
     fn read(&self, state: &State, message: &Entry<'_>, at_once: bool) -> Result<Option<Reader>, Trouble> {
         let file = match self.open(at_once) {
             Ok(file) => file,
-            Err(error) if at_once || error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if at_once || locks::is_absence(&error) => return Ok(None),
             Err(error) => return Err(locks::refusal(error, &self.path)),
         };
         let now = locks::checked(&file, &self.path)?;
