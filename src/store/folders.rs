@@ -225,7 +225,11 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
         let (quota, user) = (home.shared().quota(account.owner.domain()), account.owner.user());
         let there = quota.folder_usage(user, &old.display('/').to_string())?;
         let from_path = path(account, layout, old)?;
-        uncounted(home, old, || move_folder(home, &from_path, &target))?;
+        uncounted(home, old, || move_folder(home, &from_path, &target)).inspect_err(|_| {
+            if layout == Layout::Mbox {
+                mbox::forget(home.shared(), account, new);
+            }
+        })?;
         account.count(home.shared(), new, there.octets, there.messages);
         if layout == Layout::Mbox {
             mbox::forget(home.shared(), account, old);

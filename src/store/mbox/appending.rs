@@ -335,3 +335,39 @@ async fn many_append_at_the_same_time() {
     assert_eq!(bench.open().await.read(1).await.map(drop).ok(), Some(()));
     assert_eq!(Uids::all().len(), u64::from(u32::MAX));
 }
+
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn speed_of_appending_opening_and_flagging() {
+    for count in [1_000, 10_000, 100_000] {
+        let bench = Bench::with((0..count).map(|number| message(&format!("m{number}"))).collect::<String>());
+        bench.settle();
+        inbox_len(&bench).await;
+        let timed = |what: &str, began: std::time::Instant, rounds: u32| {
+            println!("{count} messages: {what} in {:.0} us", began.elapsed().as_secs_f64() * 1e6 / f64::from(rounds))
+        };
+        let began = std::time::Instant::now();
+        for number in 0..50 {
+            bench.append(&[incoming(&format!("Subject: {number}\n\n{}", "some words\n".repeat(900)))]).await.unwrap();
+        }
+        timed("appended 10 kB", began, 50);
+        let began = std::time::Instant::now();
+        for _ in 0..50 {
+            by_another(&bench, &message("theirs"));
+            inbox_len(&bench).await;
+        }
+        timed("theirs seen", began, 50);
+        let mut open = bench.open().await;
+        open.apply(&mark(&[count as u32 / 2], How::Add, Flags::SEEN, &[])).await.unwrap();
+        let began = std::time::Instant::now();
+        for round in 0..20 {
+            let how = if round % 2 == 0 { How::Remove } else { How::Add };
+            open.apply(&mark(&[count as u32 / 2], how, Flags::SEEN, &[])).await.unwrap();
+        }
+        timed("flagged", began, 20);
+    }
+}
+
+async fn inbox_len(bench: &Bench) -> usize {
+    bench.open().await.state().len()
+}
