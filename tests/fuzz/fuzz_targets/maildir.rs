@@ -71,7 +71,9 @@ fn is_folder(path: &[u8], layout: Layout) -> bool {
             path.starts_with(b".") && !path.starts_with(b".nfs") && ![&b"."[..], b"..", b"..DOVECOT-TRASHED"].contains(&path)
         }
         Layout::Mbox => {
-            !path.is_empty() && !path.ends_with(b".lock") && !path.split(|&octet| octet == b'/').any(|part| part.starts_with(b"."))
+            let kept_beside = path == b"vmail-special" || path == b"dovecot-uidvalidity" || path.starts_with(b"dovecot-uidvalidity.");
+            let hidden = path.split(|&octet| octet == b'/').any(|part| part.starts_with(b"."));
+            !path.is_empty() && !path.ends_with(b".lock") && !kept_beside && !hidden
         }
     }
 }
