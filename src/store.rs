@@ -324,6 +324,8 @@ pub struct Features {
 }
 
 /// One mailbox. Messages are named by UID; what is asked of a UID that is not there is [`Trouble::Gone`], or nothing for sets of UIDs.
+/// UIDs are those of [`Folder::state`]: when another program has numbered the mailbox anew since, or put another one in its place, all
+/// but [`Folder::refresh`] is [`Trouble::Gone`], so that no other message is hit (RFC 9051 §2.3.1.1).
 pub trait Folder: Send {
     /// The mailbox as it was at the last [`Folder::refresh`], or when it was opened. Cloning it keeps it as it is.
     fn state(&self) -> &State;

@@ -12,6 +12,7 @@ mod killed;
 mod kind;
 mod model;
 mod news;
+mod numbering;
 mod play;
 mod step;
 

@@ -89,8 +89,9 @@ fn swap_all(home: &LocalHome, wanted: Layout, uidl: config::Uidl, told: &mut dyn
 
 /// What needs locks of its own is done before all folders are held.
 fn prepare(mailbox: &Arc<Mailbox>) -> Result<(), Trouble> {
-    if mailbox.look()?.messages().any(|message| message.received == 0) {
-        mailbox.learn(&Uids::all(), Facts::Content)?;
+    let state = mailbox.look()?;
+    if state.messages().any(|message| message.received == 0) {
+        mailbox.learn(state.head().uidvalidity, &Uids::all(), Facts::Content)?;
     }
     mailbox.settle()
 }

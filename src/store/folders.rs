@@ -203,7 +203,9 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
     }
     if from.is_inbox() {
         create(home, to, None)?;
-        home.mailbox(from)?.relocate(&Uids::all(), &*home.mailbox(to)?)?;
+        let inbox = home.mailbox(from)?;
+        let uidvalidity = inbox.look()?.head().uidvalidity;
+        inbox.relocate(uidvalidity, &Uids::all(), &*home.mailbox(to)?)?;
         return Ok(());
     }
     let (account, layout) = (home.account(), home.layout());

@@ -121,10 +121,7 @@ impl Home for LocalHome {
 
     async fn open(&self, name: &FolderName) -> Result<LocalFolder, Trouble> {
         let mailbox = self.mailbox(name)?;
-        let state = match mailbox.glance() {
-            Some(state) => state,
-            None => mailbox.on_thread(|mailbox| mailbox.look()).await?,
-        };
+        let state = mailbox.now().await?;
         mailbox.is_seen.store(true, Ordering::Relaxed);
         if mailbox.is_owing() {
             // There are new messages, or a process has died before it could write to the spool what it had acknowledged.
@@ -157,12 +154,7 @@ impl Home for LocalHome {
 
 impl LocalHome {
     async fn status_of(&self, name: &FolderName) -> Result<Status, Trouble> {
-        let mailbox = self.mailbox(name)?;
-        let state = match mailbox.glance() {
-            Some(state) => state,
-            None => mailbox.on_thread(|mailbox| mailbox.look()).await?,
-        };
-        Ok(Status::of(&state))
+        Ok(Status::of(&self.mailbox(name)?.now().await?))
     }
 }
 
@@ -175,10 +167,10 @@ pub struct LocalFolder {
 }
 
 impl LocalFolder {
-    /// Takes in what `deed` left.
-    async fn then(&mut self, deed: impl FnOnce(&Arc<Mailbox>) -> Result<State, Trouble> + Send + 'static) -> Result<(), Trouble> {
-        self.state = self.mailbox.on_thread(deed).await?;
-        Ok(())
+    /// Runs `deed` on a thread that may wait, with the UIDVALIDITY under which UIDs were told.
+    async fn on_thread<T: Send + 'static>(&self, deed: impl FnOnce(&Arc<Mailbox>, u32) -> T + Send + 'static) -> T {
+        let told = self.state.head().uidvalidity;
+        self.mailbox.on_thread(move |mailbox| deed(mailbox, told)).await
     }
 }
 
@@ -188,10 +180,7 @@ impl Folder for LocalFolder {
     }
 
     async fn refresh(&mut self) -> Result<(), Trouble> {
-        match self.mailbox.glance() {
-            Some(state) => self.state = state,
-            None => self.then(|mailbox| mailbox.look()).await?,
-        }
+        self.state = self.mailbox.now().await?;
         Ok(())
     }
 
@@ -205,23 +194,24 @@ impl Folder for LocalFolder {
 
     async fn learn(&mut self, uids: &Uids, facts: Facts) -> Result<(), Trouble> {
         let uids = uids.clone();
-        self.then(move |mailbox| mailbox.learn(&uids, facts)).await
+        self.state = self.on_thread(move |mailbox, told| mailbox.learn(told, &uids, facts)).await?;
+        Ok(())
     }
 
     async fn cached(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
         let uids = uids.clone();
-        self.mailbox.on_thread(move |mailbox| mailbox.cached(&uids)).await
+        self.on_thread(move |mailbox, told| mailbox.cached(told, &uids)).await
     }
 
     async fn read(&mut self, uid: u32) -> Result<Reader, Trouble> {
-        match self.mailbox.read_at_once(uid) {
+        match self.mailbox.read_at_once(self.state.head().uidvalidity, uid) {
             Some(reader) => Ok(reader),
-            None => self.mailbox.on_thread(move |mailbox| mailbox.read(uid)).await,
+            None => self.on_thread(move |mailbox, told| mailbox.read(told, uid)).await,
         }
     }
 
     async fn digest(&mut self, uid: u32) -> Result<[u8; 16], Trouble> {
-        self.mailbox.on_thread(move |mailbox| mailbox.read(uid)?.md5()).await
+        self.on_thread(move |mailbox, told| mailbox.read(told, uid)?.md5()).await
     }
 
     async fn apply(&mut self, changes: &Changes) -> Result<Applied, Trouble> {
@@ -229,26 +219,26 @@ impl Folder for LocalFolder {
             return Ok(Applied::default());
         }
         let changes = changes.clone();
-        let (state, applied) = self.mailbox.on_thread(move |mailbox| mailbox.apply(&changes)).await?;
+        let (state, applied) = self.on_thread(move |mailbox, told| mailbox.apply(told, &changes)).await?;
         self.state = state;
         Ok(applied)
     }
 
     async fn copy(&mut self, uids: &Uids, to: &FolderName) -> Result<Copied, Trouble> {
         let (to, uids) = (self.home.mailbox(to)?, uids.clone());
-        self.mailbox.on_thread(move |mailbox| mailbox.copy(&uids, &to)).await
+        self.on_thread(move |mailbox, told| mailbox.copy(told, &uids, &to)).await
     }
 
     async fn relocate(&mut self, uids: &Uids, to: &FolderName) -> Result<Copied, Trouble> {
         let (to, uids) = (self.home.mailbox(to)?, uids.clone());
-        let copied = self.mailbox.on_thread(move |mailbox| mailbox.relocate(&uids, &to)).await?;
+        let copied = self.on_thread(move |mailbox, told| mailbox.relocate(told, &uids, &to)).await?;
         self.refresh().await?;
         Ok(copied)
     }
 
     async fn replace(&mut self, uid: u32, with: &Incoming, to: &FolderName) -> Result<Appended, Trouble> {
         let (to, with) = (self.home.mailbox(to)?, with.clone());
-        let appended = self.mailbox.on_thread(move |mailbox| mailbox.replace(uid, &with, &to)).await?;
+        let appended = self.on_thread(move |mailbox, told| mailbox.replace(told, uid, &with, &to)).await?;
         self.refresh().await?;
         Ok(appended)
     }

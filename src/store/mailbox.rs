@@ -147,6 +147,28 @@ impl Mailbox {
         self.scan()
     }
 
+    /// The mailbox as it is, looked at on a thread that may wait if need be.
+    pub async fn now(self: &Arc<Self>) -> Result<State, Trouble> {
+        match self.glance() {
+            Some(state) => Ok(state),
+            None => self.on_thread(|mailbox| mailbox.look()).await,
+        }
+    }
+
+    /// The mailbox as it is, if UIDs still name what they named under `uidvalidity` (RFC 9051 §2.3.1.1).
+    ///
+    /// # Errors
+    /// [`Trouble::Gone`] if they don't: the messages meant are not here.
+    fn look_under(&self, uidvalidity: u32) -> Result<State, Trouble> {
+        let state = self.look()?;
+        self.check(&state, uidvalidity)?;
+        Ok(state)
+    }
+
+    fn check(&self, state: &State, uidvalidity: u32) -> Result<(), Trouble> {
+        if state.head().uidvalidity == uidvalidity { Ok(()) } else { Err(self.gone()) }
+    }
+
     /// Keeps other threads and programs from changing the files; see [`Spool::hold`].
     pub fn hold(&self, make: bool) -> Result<Option<Turn<'_>>, Trouble> {
         // Threads of this process queue up here: whoever waits for a lock of files must look again and again.

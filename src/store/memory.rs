@@ -267,20 +267,30 @@ pub struct MemoryFolder {
 }
 
 impl MemoryFolder {
+    /// The mailbox, if it is still the one that was opened.
+    fn stored<'a>(&self, mail: &'a mut Mail) -> Result<&'a mut Stored, Trouble> {
+        let is_same = |stored: &&mut Stored| stored.state.head().uidvalidity == self.state.head().uidvalidity;
+        mail.folders.get_mut(&self.name).filter(is_same).ok_or_else(gone)
+    }
+
     fn letter(&self, uid: u32) -> Result<Letter, Trouble> {
-        let mut mail = self.home.0.mail();
-        mail.folder(&self.name)?.letters.get(&uid).cloned().ok_or_else(|| Trouble::Gone("memory".into()))
+        self.stored(&mut self.home.0.mail())?.letters.get(&uid).cloned().ok_or_else(gone)
     }
 
     fn deed<T>(&mut self, deed: impl FnOnce(&mut Stored) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        let mut mail = self.home.0.mail();
-        let folder = mail.folder(&self.name).map_err(|_| Trouble::Gone("memory".into()))?;
+        let home = self.home.clone();
+        let mut mail = home.0.mail();
+        let folder = self.stored(&mut mail)?;
         let outcome = deed(folder);
         self.state = folder.state.clone();
         drop(mail);
-        self.home.0.tell(&self.name);
+        home.0.tell(&self.name);
         outcome
     }
+}
+
+fn gone() -> Trouble {
+    Trouble::Gone("memory".into())
 }
 
 impl Folder for MemoryFolder {
@@ -303,14 +313,18 @@ impl Folder for MemoryFolder {
 
     async fn learn(&mut self, _: &Uids, facts: Facts) -> Result<(), Trouble> {
         match facts {
-            Facts::Size | Facts::Content => self.refresh().await,
+            // Known from the start.
+            Facts::Size | Facts::Content => {
+                self.state = self.stored(&mut self.home.0.mail())?.state.clone();
+                Ok(())
+            }
             Facts::Twins => self.deed(|folder| folder.happen(vec![Op::Learnt(twins(&folder.state))])),
         }
     }
 
     async fn cached(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
         let mut mail = self.home.0.mail();
-        let folder = mail.folder(&self.name)?;
+        let folder = self.stored(&mut mail)?;
         let messages = uids.ranges().flat_map(|range| folder.state.range(Span::from(range)));
         Ok(messages.filter_map(|message| Some((message.uid, folder.letters.get(&message.uid)?.measured().entry.encode()))).collect())
     }
@@ -336,7 +350,7 @@ impl Folder for MemoryFolder {
 
     async fn copy(&mut self, uids: &Uids, to: &FolderName) -> Result<Copied, Trouble> {
         let mut mail = self.home.0.mail();
-        let (from, outgoing) = mail.folder(&self.name)?.outgoing(uids);
+        let (from, outgoing) = self.stored(&mut mail)?.outgoing(uids);
         let appended = mail.folder(to)?.append(&outgoing)?;
         drop(mail);
         self.home.0.tell(to);

@@ -29,14 +29,14 @@ impl Mailbox {
     }
 
     /// Appends `with` to `to` and expunges `uid`; durable on return.
-    pub fn replace(self: &Arc<Self>, uid: u32, with: &Incoming, to: &Mailbox) -> Result<Appended, Trouble> {
-        if self.look()?.message(uid).is_none() {
+    pub fn replace(self: &Arc<Self>, uidvalidity: u32, uid: u32, with: &Incoming, to: &Mailbox) -> Result<Appended, Trouble> {
+        if self.look_under(uidvalidity)?.message(uid).is_none() {
             return Err(self.gone());
         }
         let appended = to.append(std::slice::from_ref(with))?;
         let mut changes = Changes::default();
         changes.expunge(uid);
-        self.apply(&changes)?;
+        self.apply(uidvalidity, &changes)?;
         Ok(appended)
     }
 }

@@ -13,19 +13,20 @@ use crate::store::spool::Batch;
 use crate::store::{Applied, Changes, Trouble};
 
 impl Mailbox {
-    /// Makes `changes`; durable on return.
-    pub fn apply(self: &Arc<Self>, changes: &Changes) -> Result<(State, Applied), Trouble> {
+    /// Makes `changes` to messages whose UIDs were told under `uidvalidity`; durable on return.
+    pub fn apply(self: &Arc<Self>, uidvalidity: u32, changes: &Changes) -> Result<(State, Applied), Trouble> {
         let applied = match self.spool.is_lazy() {
-            true => self.apply_soon(changes),
-            false => self.apply_now(changes),
+            true => self.apply_soon(uidvalidity, changes),
+            false => self.apply_now(uidvalidity, changes),
         };
         // Whoever had it open asks for messages, not for a folder.
         applied.map_err(|trouble| if matches!(trouble, Trouble::NoFolder) { self.gone() } else { trouble })
     }
 
-    fn apply_soon(self: &Arc<Self>, changes: &Changes) -> Result<(State, Applied), Trouble> {
+    fn apply_soon(self: &Arc<Self>, uidvalidity: u32, changes: &Changes) -> Result<(State, Applied), Trouble> {
         let mut applied = Applied::default();
         let (written, state) = self.write(&mut |state| {
+            self.check(state, uidvalidity)?;
             let changes = change::fitting(changes, state, &mut applied.stale);
             Ok(Batch::from(change::ops(&changes, Reaching::Later)))
         })?;
@@ -48,13 +49,14 @@ impl Mailbox {
         synced.map_err(Trouble::io("syncing the journal in", &self.index))
     }
 
-    fn apply_now(&self, changes: &Changes) -> Result<(State, Applied), Trouble> {
+    fn apply_now(&self, uidvalidity: u32, changes: &Changes) -> Result<(State, Applied), Trouble> {
         let mut applied = Applied::default();
         if changes.concern_nothing() {
-            return Ok((self.look()?, applied));
+            return Ok((self.look_under(uidvalidity)?, applied));
         }
         let mut turn = self.hold(false)?.ok_or_else(|| self.gone())?;
         let state = self.write_held(&mut *turn.hold, &mut |hold, state| {
+            self.check(state, uidvalidity)?;
             let changes = change::fitting(changes, state, &mut applied.stale);
             if changes.is_empty() { Ok(Batch::default()) } else { hold.change(state, &changes) }
         })?;

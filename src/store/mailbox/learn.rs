@@ -11,12 +11,13 @@ use crate::store::{Facts, Reader, Trouble, Uids};
 
 impl Mailbox {
     /// The mailbox as it is, with `facts` of `uids` known as far as these are there.
-    pub fn learn(&self, uids: &Uids, facts: Facts) -> Result<State, Trouble> {
-        let mut state = self.look()?;
+    pub fn learn(&self, uidvalidity: u32, uids: &Uids, facts: Facts) -> Result<State, Trouble> {
+        let mut state = self.look_under(uidvalidity)?;
         let unknown: Vec<u32> = among(&state, uids).filter(|message| !knows(message, facts)).map(|message| message.uid).collect();
         for some in unknown.chunks(AT_ONCE) {
-            let found: Vec<(u32, Measured)> = some.iter().filter_map(|&uid| self.measure(uid).transpose()).collect::<Result<_, _>>()?;
-            (_, state) = self.write(&mut |_| Ok(news(&found)))?;
+            let measured = some.iter().filter_map(|&uid| self.measure(uidvalidity, uid).transpose());
+            let found: Vec<(u32, Measured)> = measured.collect::<Result<_, _>>()?;
+            (_, state) = self.write(&mut |state| self.check(state, uidvalidity).map(|()| news(&found)))?;
         }
         if facts == Facts::Twins && !twins(&state).is_empty() {
             // Who is one once stays one, also when the other goes.
@@ -26,15 +27,15 @@ impl Mailbox {
     }
 
     /// What is kept of the content of `uids`.
-    pub fn cached(&self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
-        let state = self.learn(uids, Facts::Content)?;
+    pub fn cached(&self, uidvalidity: u32, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+        let state = self.learn(uidvalidity, uids, Facts::Content)?;
         let mut all = Vec::new();
         let mut kept = self.kept().cached_all(among(&state, uids).map(|message| *message)).into_iter().peekable();
         for message in among(&state, uids) {
             // Not kept, for want of room: then it is computed each time.
             let entry = match kept.next_if(|(uid, _)| *uid == message.uid) {
                 Some((_, entry)) => Some(entry),
-                None => self.measure(message.uid)?.map(|(_, measured)| measured.entry.encode()),
+                None => self.measure(uidvalidity, message.uid)?.map(|(_, measured)| measured.entry.encode()),
             };
             all.extend(entry.map(|entry| (message.uid, entry)));
         }
@@ -42,8 +43,8 @@ impl Mailbox {
     }
 
     /// Reads a message; `None` when it is gone.
-    fn measure(&self, uid: u32) -> Result<Option<(u32, Measured)>, Trouble> {
-        match self.read(uid).and_then(measure) {
+    fn measure(&self, uidvalidity: u32, uid: u32) -> Result<Option<(u32, Measured)>, Trouble> {
+        match self.read(uidvalidity, uid).and_then(measure) {
             Ok(measured) => Ok(Some((uid, measured))),
             Err(Trouble::Gone(_)) => Ok(None),
             Err(trouble) => Err(trouble),

@@ -5,15 +5,16 @@ use crate::store::{Reader, Trouble};
 
 impl Mailbox {
     /// Begins reading a message, if that takes no waiting.
-    pub fn read_at_once(&self, uid: u32) -> Option<Reader> {
+    pub fn read_at_once(&self, uidvalidity: u32, uid: u32) -> Option<Reader> {
         let state = self.kept.try_lock().ok()?.state()?.clone();
+        self.check(&state, uidvalidity).ok()?;
         self.spool.read(&state, &state.message(uid)?, true).ok()?
     }
 
     /// Begins reading a message; looks for it again where other programs have moved it.
-    pub fn read(&self, uid: u32) -> Result<Reader, Trouble> {
+    pub fn read(&self, uidvalidity: u32, uid: u32) -> Result<Reader, Trouble> {
         for _ in 0..ATTEMPTS {
-            let state = self.look()?;
+            let state = self.look_under(uidvalidity)?;
             let Some(message) = state.message(uid) else { break };
             if let Some(reader) = self.spool.read(&state, &message, false)? {
                 return Ok(reader);

@@ -12,32 +12,36 @@ use crate::store::{Changes, Copied, Draft, Facts, Incoming, Trouble, Uids};
 
 impl Mailbox {
     /// Copies messages to the end of `to`, all that are there or none; durable on return.
-    pub fn copy(&self, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
-        let (there, octets) = self.sizes(uids)?;
+    pub fn copy(&self, uidvalidity: u32, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
+        let (there, octets) = self.sizes(uidvalidity, uids)?;
         let _reserved = to.account.reserve(&to.shared, &to.name, octets, there.len())?;
         match (self.spool.as_maildir(), to.spool.as_maildir()) {
-            (Some(_), Some(_)) => self.pass_files(&there, to, Way::Link),
-            _ => self.pass_letters(&there, to),
+            (Some(_), Some(_)) => self.pass_files(uidvalidity, &there, to, Way::Link),
+            _ => self.pass_letters(uidvalidity, &there, to),
         }
     }
 
     /// Moves messages to the end of `to`; durable on return.
-    pub fn relocate(self: &Arc<Self>, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
-        let (there, _) = self.sizes(uids)?;
+    pub fn relocate(self: &Arc<Self>, uidvalidity: u32, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
+        let (there, _) = self.sizes(uidvalidity, uids)?;
         match (self.spool.as_maildir(), to.spool.as_maildir()) {
             (Some(from), Some(_)) => {
-                let copied = self.pass_files(&there, to, Way::Rename)?;
+                let copied = self.pass_files(uidvalidity, &there, to, Way::Rename)?;
                 let gone = Span::gather(copied.uids.iter().map(|(uid, _)| *uid));
-                self.write(&mut |_| Ok(vec![Op::Expunge { uids: gone.clone(), doomed: false }].into()))?;
+                self.write(&mut |state| match self.check(state, uidvalidity) {
+                    Ok(()) => Ok(vec![Op::Expunge { uids: gone.clone(), doomed: false }].into()),
+                    // Numbered anew in this moment: who did it has missed the files.
+                    Err(_) => Ok(Batch::default()),
+                })?;
                 from.harden()?;
                 Ok(copied)
             }
             _ => {
-                let copied = self.pass_letters(&there, to)?;
+                let copied = self.pass_letters(uidvalidity, &there, to)?;
                 let changes = Changes { expunge: copied.uids.iter().map(|(uid, _)| *uid).collect(), ..Changes::default() };
                 // An INBOX without files has nothing that could go.
                 if !changes.is_empty() {
-                    self.apply(&changes)?;
+                    self.apply(uidvalidity, &changes)?;
                 }
                 Ok(copied)
             }
@@ -45,8 +49,8 @@ impl Mailbox {
     }
 
     /// Which of `uids` are there, and their octets.
-    fn sizes(&self, uids: &Uids) -> Result<(Uids, u64), Trouble> {
-        let state = self.look()?;
+    fn sizes(&self, uidvalidity: u32, uids: &Uids) -> Result<(Uids, u64), Trouble> {
+        let state = self.look_under(uidvalidity)?;
         let messages = uids.ranges().flat_map(|range| state.range(Span::from(range)));
         Ok(messages.fold((Uids::NONE, 0), |(mut there, octets), message| {
             there.insert(message.uid);
@@ -54,9 +58,9 @@ impl Mailbox {
         }))
     }
 
-    fn pass_files(&self, uids: &Uids, to: &Mailbox, way: Way) -> Result<Copied, Trouble> {
+    fn pass_files(&self, uidvalidity: u32, uids: &Uids, to: &Mailbox, way: Way) -> Result<Copied, Trouble> {
         for _ in 0..ATTEMPTS {
-            match self.try_to_pass_files(uids, to, way) {
+            match self.try_to_pass_files(uidvalidity, uids, to, way) {
                 // Another program has renamed a file since we looked.
                 Err(Trouble::Changed(_)) => {}
                 outcome => return outcome,
@@ -65,9 +69,9 @@ impl Mailbox {
         Err(Trouble::Busy(self.index.to_path_buf()))
     }
 
-    fn try_to_pass_files(&self, uids: &Uids, to: &Mailbox, way: Way) -> Result<Copied, Trouble> {
+    fn try_to_pass_files(&self, uidvalidity: u32, uids: &Uids, to: &Mailbox, way: Way) -> Result<Copied, Trouble> {
         let Some(from) = self.spool.as_maildir() else { return Err(self.gone()) };
-        let known = self.look()?;
+        let known = self.look_under(uidvalidity)?;
         let entries = self.entries(&known, uids);
         let mut turn = to.hold(true)?.ok_or(Trouble::NoFolder)?;
         let mut copied = Copied { uidvalidity: 0, uids: Vec::new() };
@@ -88,11 +92,11 @@ impl Mailbox {
         self.kept().cached_all(messages.map(|message| *message)).into_iter().collect()
     }
 
-    fn pass_letters(&self, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
-        let state = self.learn(uids, Facts::Content)?;
+    fn pass_letters(&self, uidvalidity: u32, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {
+        let state = self.learn(uidvalidity, uids, Facts::Content)?;
         let (mut shelf, mut letters, mut from) = (Shelf::default(), Vec::new(), Vec::new());
         for message in uids.ranges().flat_map(|range| state.range(Span::from(range))) {
-            match self.letter(&message, &mut shelf) {
+            match self.letter(uidvalidity, &message, &mut shelf) {
                 Ok(letter) => {
                     from.push(message.uid);
                     letters.push(letter);
@@ -105,8 +109,8 @@ impl Mailbox {
         Ok(Copied { uidvalidity: appended.uidvalidity, uids: std::iter::zip(from, appended.uids).collect() })
     }
 
-    fn letter(&self, message: &Entry<'_>, shelf: &mut Shelf) -> Result<Incoming, Trouble> {
-        let (mut reader, mut draft) = (self.read(message.uid)?, Draft::new(&self.shared.places));
+    fn letter(&self, uidvalidity: u32, message: &Entry<'_>, shelf: &mut Shelf) -> Result<Incoming, Trouble> {
+        let (mut reader, mut draft) = (self.read(uidvalidity, message.uid)?, Draft::new(&self.shared.places));
         let mut piece = vec![0; 64 * 1024];
         loop {
             match reader.fill_here(&mut piece)? {
