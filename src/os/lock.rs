@@ -6,10 +6,11 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{FcntlArg, fcntl};
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW};
 
 use super::Actor;
 
@@ -91,21 +92,110 @@ impl Dotlock {
     pub fn take_exclusively(file: &Path, actor: Actor) -> io::Result<Option<Dotlock>> {
         actor.run(|| {
             let path = beside(file, ".lock");
-            let ino = match label_anew(&path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    if !(is_stale(&path)? || is_abandoned(&path)) || !clear(&path)? {
-                        return Ok(None);
-                    }
-                    match label_anew(&path) {
-                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
-                        made => made?,
-                    }
-                }
-                made => made?,
-            };
-            Ok(Some(Dotlock { path, actor, ino }))
+            let made = exclusively(&path, || label_anew(&path))?;
+            Ok(made.map(|ino| Dotlock { path, actor, ino }))
         })
     }
+}
+
+/// The dotlock of one file that is locked again and again, as [`Dotlock::take_exclusively`] takes it: between two uses it lies at
+/// another name, so that no file is made and freed each time. One thread at a time takes it.
+#[derive(Debug)]
+pub struct Reusable {
+    path: PathBuf,
+    actor: Actor,
+    /// Where it lies: in a folder of files that nobody looks at, and that are cleared away should we die.
+    rest: PathBuf,
+    resting: Mutex<Option<u64>>,
+}
+
+/// A [`Reusable`] dotlock in use; dropping it frees the lock.
+#[derive(Debug)]
+pub struct Taken<'a> {
+    lock: &'a Reusable,
+    ino: u64,
+}
+
+impl Reusable {
+    /// Of `file`, on whose file system `folder` is. Makes nothing yet.
+    pub fn new(file: &Path, folder: &Path, actor: Actor) -> Reusable {
+        let rest = folder.join(format!("{}.{}.lock", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed)));
+        Reusable { path: beside(file, ".lock"), actor, rest, resting: Mutex::new(None) }
+    }
+
+    /// `None` when another program has it.
+    pub fn take(&self) -> io::Result<Option<Taken<'_>>> {
+        let made = self.actor.run(|| exclusively(&self.path, || self.make()))?;
+        Ok(made.map(|ino| Taken { lock: self, ino }))
+    }
+
+    fn make(&self) -> io::Result<u64> {
+        let mut resting = self.resting();
+        if let Some(ino) = *resting {
+            match self.wake() {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+                Ok(()) => return Ok(ino),
+                // Cleared away by somebody, or there are no hard links here.
+                Err(_) => *resting = None,
+            }
+        }
+        label_anew(&self.path)
+    }
+
+    /// Gives it the name that locks, with the time of now: others take an old lock for left over.
+    fn wake(&self) -> io::Result<()> {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        rustix::fs::utimensat(CWD, &self.rest, &Timestamps { last_access: now, last_modification: now }, AtFlags::SYMLINK_NOFOLLOW)?;
+        fs::hard_link(&self.rest, &self.path)
+    }
+
+    fn free(&self, ino: u64) -> io::Result<()> {
+        if fs::symlink_metadata(&self.path)?.ino() != ino {
+            // Taken from us because we were slow.
+            return Ok(());
+        }
+        let mut resting = self.resting();
+        if resting.is_none() && fs::rename(&self.path, &self.rest).is_ok() {
+            *resting = Some(ino);
+            return Ok(());
+        }
+        fs::remove_file(&self.path)
+    }
+
+    fn resting(&self) -> MutexGuard<'_, Option<u64>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let Reusable { path, actor, .. } = self.lock;
+        if let Err(error) = actor.run(|| self.lock.free(self.ino)) {
+            tracing::warn!(path = %path.display(), %error, "removing a dotlock");
+        }
+    }
+}
+
+impl Drop for Reusable {
+    fn drop(&mut self) {
+        if self.resting().take().is_some() {
+            // Gone with its folder, if it is not there.
+            let _ = self.actor.run(|| fs::remove_file(&self.rest));
+        }
+    }
+}
+
+/// Makes the lock at `path` by `make`, unless it is there; one that is left over goes away first. `None` when another has it.
+fn exclusively(path: &Path, make: impl Fn() -> io::Result<u64>) -> io::Result<Option<u64>> {
+    let is_there = |made: &io::Result<u64>| made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists);
+    let mut made = make();
+    if is_there(&made) {
+        if !(is_stale(path)? || is_abandoned(path)) || !clear(path)? {
+            return Ok(None);
+        }
+        made = make();
+    }
+    if is_there(&made) { Ok(None) } else { made.map(Some) }
 }
 
 /// Its maker died before it could say who it is.
@@ -273,6 +363,37 @@ mod tests {
         File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
         assert!(Dotlock::take(&spool, Actor::Service).unwrap().is_some());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_lock_that_is_used_again_is_the_same_file_and_nobodys_between() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, path, tmp) = (folder.path().join("list"), folder.path().join("list.lock"), folder.path().join("tmp"));
+        fs::create_dir(&tmp).unwrap();
+        let lock = Reusable::new(&file, &tmp, Actor::Service);
+        let ino = |lock: &Reusable| {
+            let taken = lock.take().unwrap().unwrap();
+            assert!(Dotlock::take_exclusively(&file, Actor::Service).unwrap().is_none());
+            assert!(Reusable::new(&file, &tmp, Actor::Service).take().unwrap().is_none());
+            let ino = fs::metadata(&path).unwrap().ino();
+            drop(taken);
+            assert!(!path.exists());
+            ino
+        };
+        let first = ino(&lock);
+        assert_eq!(ino(&lock), first);
+        drop(Dotlock::take_exclusively(&file, Actor::Service).unwrap().unwrap());
+        let rest = fs::read_dir(&tmp).unwrap().next().unwrap().unwrap().path();
+        let long_ago = SystemTime::now() - Dotlock::STALE - Duration::from_secs(60);
+        File::options().write(true).open(&rest).unwrap().set_modified(long_ago).unwrap();
+        let taken = lock.take().unwrap().unwrap();
+        assert!(Dotlock::take_exclusively(&file, Actor::Service).unwrap().is_none(), "it is as old as its last use");
+        drop(taken);
+        fs::remove_file(&rest).unwrap();
+        ino(&lock);
+        assert_eq!(ino(&lock), ino(&lock));
+        drop(lock);
+        assert_eq!(fs::read_dir(&tmp).unwrap().count(), 0);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The locks that Dovecot keeps while it gives out UIDs and UIDVALIDITYs: `dovecot-uidlist.lock` and the like.
 
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,14 +8,14 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::os::Actor;
-use crate::os::lock::Dotlock;
+use crate::os::lock::{Dotlock, Reusable, Taken};
 use crate::store::busy::Here;
 use crate::store::{Shared, Trouble};
 
 /// Nobody else changes the file.
-pub struct Locked<'a> {
+pub struct Locked<'a, D = Dotlock> {
     /// Dropped before `here`: in the reverse order of taking.
-    _dot: Option<Dotlock>,
+    _dot: Option<D>,
     _here: Here<'a>,
 }
 
@@ -23,12 +24,21 @@ pub struct Locked<'a> {
 /// # Errors
 /// [`Trouble::Busy`] after [`PATIENCE`].
 pub fn lock<'a>(shared: &'a Shared, actor: Actor, file: &Path) -> Result<Locked<'a>, Trouble> {
+    lock_by(shared, file, || Dotlock::take_exclusively(file, actor))
+}
+
+/// As [`lock`], for a file that is locked again and again.
+pub fn lock_again<'a>(shared: &'a Shared, file: &Path, dot: &'a Reusable) -> Result<Locked<'a, Taken<'a>>, Trouble> {
+    lock_by(shared, file, || dot.take())
+}
+
+fn lock_by<'a, D>(shared: &'a Shared, file: &Path, take: impl Fn() -> io::Result<Option<D>>) -> Result<Locked<'a, D>, Trouble> {
     let deadline = Instant::now() + PATIENCE;
     let busy = || Trouble::Busy(file.into());
     let here = Here::take(shared, file, deadline).ok_or_else(busy)?;
     let mut pause = Duration::from_millis(1);
     loop {
-        if let Some(dot) = attempt(shared, actor, file)? {
+        if let Some(dot) = attempt(shared, file, &take)? {
             return Ok(Locked { _dot: dot, _here: here });
         }
         if Instant::now() + pause > deadline {
@@ -41,9 +51,9 @@ pub fn lock<'a>(shared: &'a Shared, actor: Actor, file: &Path) -> Result<Locked<
 
 /// `None`: another program has it. Where no dotlock can be made, the spool can't be written by anybody, or mail must be
 /// removed to make room: going on without is right.
-fn attempt(shared: &Shared, actor: Actor, file: &Path) -> Result<Option<Option<Dotlock>>, Trouble> {
+fn attempt<D>(shared: &Shared, file: &Path, take: impl Fn() -> io::Result<Option<D>>) -> Result<Option<Option<D>>, Trouble> {
     const IMPOSSIBLE: [Errno; 5] = [Errno::ACCESS, Errno::PERM, Errno::NOSPC, Errno::ROFS, Errno::DQUOT];
-    match Dotlock::take_exclusively(file, actor) {
+    match take() {
         Ok(taken) => Ok(taken.map(Some)),
         Err(error) if Errno::from_io_error(&error).is_some_and(|error| IMPOSSIBLE.contains(&error)) => {
             shared.warn_once(file, &error, "no dotlock can be made; going on without");

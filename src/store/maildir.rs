@@ -1,5 +1,6 @@
 //! Mailboxes as folders with a file for each message, and the lists that Dovecot and Courier keep beside them.
 
+use std::borrow::Borrow;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -15,6 +16,7 @@ use super::news::Place;
 use super::spool::{Care, Hold, Spool, Staged as AnyStaged};
 use super::{Account, Incoming, Reader, Shared, Trouble, dotlocked, sync};
 use crate::os::Dir;
+use crate::os::lock::{Reusable, Taken};
 use crate::os::stamp::Stamp;
 
 mod adopt;
@@ -50,6 +52,8 @@ pub struct Maildir {
     path: PathBuf,
     /// INBOX comes into being with its first message.
     is_inbox: bool,
+    /// That of the list of UIDs.
+    lock: Reusable,
     news: sync::Shared,
     current: sync::Shared,
 }
@@ -58,12 +62,13 @@ pub struct Maildir {
 struct Held<'a> {
     maildir: &'a Maildir,
     top: Dir,
-    _lock: dotlocked::Locked<'a>,
+    _lock: dotlocked::Locked<'a, Taken<'a>>,
 }
 
 impl Maildir {
     pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
-        Maildir { shared, account, path, is_inbox, news: sync::Shared::default(), current: sync::Shared::default() }
+        let lock = Reusable::new(&path.join(UIDLIST), &path.join(TMP), account.actor);
+        Maildir { shared, account, path, is_inbox, lock, news: sync::Shared::default(), current: sync::Shared::default() }
     }
 
     /// Does `deed` with the owner's rights.
@@ -78,6 +83,14 @@ impl Maildir {
             }
             _ => Trouble::io(doing, &self.path)(error),
         }
+    }
+
+    fn held(&self) -> Result<Held<'_>, Trouble> {
+        let lock = dotlocked::lock_again(&self.shared, &self.path.join(UIDLIST), &self.lock).map_err(|trouble| match trouble {
+            Trouble::Io { source, .. } => self.trouble("locking", source),
+            trouble => trouble,
+        })?;
+        Ok(Held { maildir: self, top: self.act("opening", || self.top())?, _lock: lock })
     }
 
     fn top(&self) -> io::Result<Dir> {
@@ -97,9 +110,13 @@ impl Maildir {
 
     /// The stamps of `new`, `cur` and the list of UIDs; none for what is not there.
     fn stamps(&self) -> Result<[Stamp; 3], Trouble> {
+        self.stamps_in(|| self.top())
+    }
+
+    fn stamps_in<D: Borrow<Dir>>(&self, top: impl FnOnce() -> io::Result<D>) -> Result<[Stamp; 3], Trouble> {
         self.act("looking at", || {
-            let top = self.top()?;
-            let stamp = |name: &str| match top.stat(name) {
+            let top = top()?;
+            let stamp = |name: &str| match top.borrow().stat(name) {
                 Ok(stat) => Ok(Stamp::from(&stat)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
                 Err(error) => Err(error),
@@ -121,7 +138,7 @@ impl Maildir {
 impl Spool for Maildir {
     fn is_untouched(&self, state: &State, care: Care) -> Result<bool, Trouble> {
         let [new, current, list] = match self.stamps() {
-            Err(Trouble::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(trouble) if is_missing(&trouble) => return Ok(false),
             stamps => stamps?,
         };
         let [known_new, known_current] = state.head().stamps;
@@ -130,12 +147,13 @@ impl Spool for Maildir {
     }
 
     fn hold(&self, make: bool) -> Result<Option<Box<dyn Hold + '_>>, Trouble> {
-        if !self.prepare(make && self.is_inbox)? {
-            return Ok(None);
+        match self.held() {
+            Err(trouble) if is_missing(&trouble) => match self.prepare(make && self.is_inbox)? {
+                true => Ok(Some(Box::new(self.held()?))),
+                false => Ok(None),
+            },
+            held => Ok(Some(Box::new(held?))),
         }
-        let lock = dotlocked::lock(&self.shared, self.account.actor, &self.path.join(UIDLIST))?;
-        let top = self.act("opening", || self.top())?;
-        Ok(Some(Box::new(Held { maildir: self, top, _lock: lock })))
     }
 
     fn absent(&self, known: Option<&State>) -> Result<State, Trouble> {
@@ -146,10 +164,14 @@ impl Spool for Maildir {
     }
 
     fn stage(&self, messages: &[Incoming]) -> Result<AnyStaged, Trouble> {
-        if !self.prepare(self.is_inbox)? {
-            return Err(Trouble::NoFolder);
-        }
-        self.stage_in_tmp(messages).map(AnyStaged::Maildir)
+        let staged = match self.stage_in_tmp(messages) {
+            Err(trouble) if is_missing(&trouble) => match self.prepare(self.is_inbox)? {
+                true => self.stage_in_tmp(messages),
+                false => Err(Trouble::NoFolder),
+            },
+            staged => staged,
+        };
+        staged.map(AnyStaged::Maildir)
     }
 
     fn harden(&self) -> Result<(), Trouble> {
@@ -184,6 +206,10 @@ impl Spool for Maildir {
     fn as_maildir(&self) -> Option<&Maildir> {
         Some(self)
     }
+}
+
+fn is_missing(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 /// In which of the two folders the file of a message is, and its name.

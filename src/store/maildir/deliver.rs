@@ -47,7 +47,7 @@ impl Maildir {
     }
 
     pub(super) fn harden_folder(&self, name: &str, syncs: &sync::Shared) -> Result<(), Trouble> {
-        let sync = || self.account.actor.run(|| self.shared.disk.sync_dir(&self.top()?.beneath(name)?));
+        let sync = || self.account.actor.run(|| self.shared.disk.sync_dir(&Dir::open(&self.path.join(name))?));
         let synced = if self.shared.places.fsync == Fsync::Always { sync() } else { syncs.sync(sync) };
         synced.map_err(|error| self.trouble("syncing a folder of", error))
     }
@@ -86,14 +86,14 @@ impl Held<'_> {
     pub(super) fn deliver(&mut self, state: &State, messages: &[Incoming], mut staged: Staged) -> Result<Batch, Trouble> {
         let letters = self.letters_for(messages)?;
         let mut delivery = Delivery { state, letters, next: state.head().uidnext, arrivals: Vec::new(), lines: Vec::new() };
-        let folders = self.act("opening", || Ok((self.maildir.part(&self.top, NEW)?, self.maildir.part(&self.top, CUR)?)))?;
+        let mut parts = Parts { held: self, open: [None, None] };
         for (at, message) in messages.iter().enumerate() {
             let (folder, name) = delivery.add(message, staged.dates[at])?;
-            let into = if folder == NEW { &folders.0 } else { &folders.1 };
-            let placed =
-                self.act("delivering into", || self.maildir.shared.disk.rename_in((&staged.tmp, &staged.names[at]), (into, &name)));
+            let placed = self.act("delivering into", || {
+                self.maildir.shared.disk.rename_in((&staged.tmp, &staged.names[at]), (parts.part(folder)?, &name))
+            });
             if let Err(trouble) = placed {
-                self.take_back(&delivery, &folders, at);
+                self.take_back(&delivery, &mut parts, at);
                 return Err(trouble);
             }
             staged.placed = at + 1;
@@ -102,19 +102,18 @@ impl Held<'_> {
         match self.append_lines(&delivery.lines) {
             Ok(list) => self.arrived(state, delivery, messages, list),
             Err(trouble) => {
-                self.take_back(&delivery, &folders, messages.len());
+                self.take_back(&delivery, &mut parts, messages.len());
                 Err(trouble)
             }
         }
     }
 
     /// None or all: the first `count` files that have their names already go.
-    fn take_back(&self, delivery: &Delivery<'_>, folders: &(Dir, Dir), count: usize) {
+    fn take_back(&self, delivery: &Delivery<'_>, parts: &mut Parts<'_>, count: usize) {
         let _ = self.act("removing from", || {
             for arrival in &delivery.arrivals[..count] {
                 let (folder, name) = super::place(&arrival.live.record, arrival.live.name());
-                let from = if folder == NEW { &folders.0 } else { &folders.1 };
-                self.maildir.shared.disk.unlink_in(from, &name)?;
+                self.maildir.shared.disk.unlink_in(parts.part(folder)?, &name)?;
             }
             Ok(())
         });
@@ -133,7 +132,7 @@ impl Held<'_> {
     /// The stamps of folders that we have just changed: in `new` others may have delivered in the same moment, so it must be read
     /// before anybody is told that nothing has happened; in `cur` they could have changed a flag at most, which is seen with the next.
     pub(super) fn stamps_after(&self, state: &State, fresh: impl Iterator<Item = bool>) -> Result<[Option<Seal>; 2], Trouble> {
-        let [new, current, _] = self.maildir.stamps()?;
+        let [new, current, _] = self.maildir.stamps_in(|| Ok(&self.top))?;
         let (mut in_new, mut in_current) = (false, false);
         fresh.for_each(|fresh| if fresh { in_new = true } else { in_current = true });
         let settled = state.head().stamps.map(|seal| seal.settled);
@@ -154,6 +153,22 @@ impl Held<'_> {
             self.write_letters(&letters)?;
         }
         Ok(letters)
+    }
+}
+
+/// `new` and `cur`, each opened when something first comes into it.
+struct Parts<'a> {
+    held: &'a Held<'a>,
+    open: [Option<Dir>; 2],
+}
+
+impl Parts<'_> {
+    fn part(&mut self, name: &str) -> io::Result<&Dir> {
+        let slot = &mut self.open[usize::from(name == CUR)];
+        match slot {
+            Some(dir) => Ok(dir),
+            None => Ok(slot.insert(self.held.maildir.part(&self.held.top, name)?)),
+        }
     }
 }
 
