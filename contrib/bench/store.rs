@@ -134,16 +134,19 @@ impl Bench {
         (count * writers) as f64 / began.elapsed().as_secs_f64()
     }
 
-    /// An account with `size` messages, made once.
+    /// An account with `size` messages that were read, made once: they lie where sessions have put them.
     async fn filled(&self, user: &str, size: usize) -> Account {
+        self.filled_with(user, size, Flags::SEEN).await
+    }
+
+    async fn filled_with(&self, user: &str, size: usize, flags: Flags) -> Account {
         let account = self.account(user);
         let store = Store::new(self.places(Fsync::Never));
         let home = store.home(account.clone());
         let there = home.open(&FolderName::inbox()).await.map_or(0, |folder| folder.state().len());
         let places = self.places(Fsync::Never);
-        // Mail that was read: it lies where sessions have put it.
-        let seen = |number| Incoming { flags: Flags::SEEN, ..Incoming::new(letter(&places, 300, number)) };
-        let letters: Vec<Incoming> = (0..1000).map(seen).collect();
+        let marked = |number| Incoming { flags, ..Incoming::new(letter(&places, 300, number)) };
+        let letters: Vec<Incoming> = (0..1000).map(marked).collect();
         for _ in 0..(size.saturating_sub(there)).div_ceil(1000) {
             home.append(&FolderName::inbox(), &letters).await.expect("it can be appended");
         }
@@ -210,9 +213,9 @@ impl Bench {
         );
     }
 
-    /// Opening without an index.
+    /// Opening mail that nobody has seen, without an index.
     async fn first(&self, size: usize) {
-        let account = self.filled(&format!("first{size}"), size).await;
+        let account = self.filled_with(&format!("first{size}"), size, Flags::NONE).await;
         let mut times = Vec::new();
         for _ in 0..5 {
             fs::remove_dir_all(self.top.join("index/bench.test").join(account.owner.user().as_str())).expect("it was there");

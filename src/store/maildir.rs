@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::io::Errno;
 
@@ -52,8 +52,8 @@ pub struct Maildir {
     path: PathBuf,
     /// INBOX comes into being with its first message.
     is_inbox: bool,
-    /// That of the list of UIDs.
-    lock: Reusable,
+    /// That of the list of UIDs, once it was wanted.
+    lock: OnceLock<Box<Reusable>>,
     news: sync::Shared,
     current: sync::Shared,
 }
@@ -67,8 +67,8 @@ struct Held<'a> {
 
 impl Maildir {
     pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
-        let lock = Reusable::new(&path.join(UIDLIST), &path.join(TMP), account.actor);
-        Maildir { shared, account, path, is_inbox, lock, news: sync::Shared::default(), current: sync::Shared::default() }
+        let (lock, news, current) = (OnceLock::new(), sync::Shared::default(), sync::Shared::default());
+        Maildir { shared, account, path, is_inbox, lock, news, current }
     }
 
     /// Does `deed` with the owner's rights.
@@ -86,7 +86,9 @@ impl Maildir {
     }
 
     fn held(&self) -> Result<Held<'_>, Trouble> {
-        let lock = dotlocked::lock_again(&self.shared, &self.path.join(UIDLIST), &self.lock).map_err(|trouble| match trouble {
+        let list = self.path.join(UIDLIST);
+        let lock = self.lock.get_or_init(|| Box::new(Reusable::new(&list, &self.path.join(TMP), self.account.actor)));
+        let lock = dotlocked::lock_again(&self.shared, &list, lock).map_err(|trouble| match trouble {
             Trouble::Io { source, .. } => self.trouble("locking", source),
             trouble => trouble,
         })?;
