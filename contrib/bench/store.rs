@@ -349,7 +349,8 @@ fn write_mbox(path: &Path, size: usize) -> std::io::Result<()> {
         written += text.len();
         number += 1;
     }
-    file.flush()
+    // What is synced later is what was changed later.
+    file.into_inner()?.sync_all()
 }
 
 fn set(uids: &[u32], flags: Flags) -> Changes {

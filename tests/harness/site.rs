@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::pop::Pop;
 use super::program::{Program, succeed, succeed_with};
 
 /// The server of a [`super::machine::Machine`].
@@ -37,6 +38,15 @@ impl Site {
     pub fn user(&self, address: &str, password: &str) -> &Site {
         succeed_with(&mut self.vmail(&["user", "add", address, "--password-stdin"]), format!("{password}\n").as_bytes());
         self
+    }
+
+    /// The lines of UIDL that a user gets from our server, started for this alone.
+    pub fn uidls(&self, to: &str, user: &str, password: &str) -> Vec<String> {
+        let _server = self.serve();
+        let mut pop = Pop::login(to, user, password);
+        let ids = String::from_utf8(pop.ask("UIDL")).unwrap();
+        pop.quit();
+        ids.lines().map(str::to_owned).collect()
     }
 
     /// The spool file of `user@domain`.

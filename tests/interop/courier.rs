@@ -14,7 +14,6 @@ use crate::harness::imap::{Imap, Sight};
 use crate::harness::machine::Machine;
 use crate::harness::need;
 use crate::harness::ours::Ours;
-use crate::harness::pop::Pop;
 use crate::harness::site::Site;
 
 #[test]
@@ -43,7 +42,7 @@ fn what_courier_knew_of_a_maildir_stays() {
         let (folders, subscribed) = ours.list();
         assert_eq!(folders, ["INBOX", "Räder", "Räder/Alt"].map(str::to_owned).into());
         assert_eq!(subscribed, ["INBOX", "Räder/Alt"].map(str::to_owned).into());
-        let served = served_uidls();
+        let served = Site.uidls("192.0.2.7:110", "joe", "one");
         // POP3's listing by Courier has an order of its own.
         assert_eq!(without_numbers(&served), without_numbers(&uidls));
         assert!(popped().iter().all(|(base, id)| listed_uidl(base).is_none_or(|listed| listed == *id)));
@@ -58,7 +57,7 @@ fn what_courier_knew_of_a_maildir_stays() {
         let ours = ours.without_index();
         assert_eq!(shown(&ours), before);
         assert_eq!(ours.status("INBOX").id, inbox);
-        assert_eq!(served_uidls(), served);
+        assert_eq!(Site.uidls("192.0.2.7:110", "joe", "one"), served);
     });
 }
 
@@ -119,15 +118,6 @@ fn courier_uidls() -> Vec<String> {
     pop3.wait().unwrap();
     let lines: Vec<&str> = said.lines().filter(|line| line.starts_with(|letter: char| letter.is_ascii_digit())).collect();
     lines.into_iter().map(str::to_owned).collect()
-}
-
-fn served_uidls() -> Vec<String> {
-    let server = Site.serve();
-    let mut pop = Pop::login("192.0.2.7:110", "joe", "one");
-    let ids = String::from_utf8(pop.ask("UIDL")).unwrap();
-    pop.quit();
-    drop(server);
-    ids.lines().map(str::to_owned).collect()
 }
 
 /// What Courier's POP3 server noted: files up to the colon, and their unique ids.

@@ -16,7 +16,6 @@ use crate::harness::imap::{Imap, Sight};
 use crate::harness::machine::Machine;
 use crate::harness::need;
 use crate::harness::ours::{Ours, named};
-use crate::harness::pop::Pop;
 use crate::harness::program::succeed_with;
 use crate::harness::site::Site;
 
@@ -39,7 +38,7 @@ fn dovecot_and_we_take_turns_and_nothing_changes_for_a_client() {
         let (folders, subscribed) = ours.list();
         assert_eq!(folders, before.keys().cloned().collect());
         assert_eq!(subscribed, ["Lists/Räder", "Sent"].map(str::to_owned).into());
-        assert_eq!(served_uidls(), uidls);
+        assert_eq!(Site.uidls("192.0.2.7:110", "joe", "one"), uidls);
         let ours = change(ours);
         let changed: BTreeMap<String, Sight> = ours.list().0.into_iter().map(|name| (name.clone(), ours.sight(&name))).collect();
         assert_eq!(changed.len(), before.len() + 1);
@@ -75,7 +74,7 @@ fn unique_ids_that_dovecot_saved_stay_in_every_format() {
             imap.logout();
             let uidls = dovecot.uidls();
             assert_eq!(uidls.len(), 5);
-            assert_eq!(served_uidls(), uidls, "{format}");
+            assert_eq!(Site.uidls("192.0.2.7:110", "joe", "one"), uidls, "{format}");
             dovecot.has_no_complaints();
             machine.sh("rm -r /etc/vmail /var/spool/vmail /var/lib/vmail; ip address flush dev lo scope global");
         }
@@ -235,16 +234,6 @@ fn guid(name: &str) -> String {
     };
     let list = fs::read_to_string(Path::new(SPOOL).join(folder).join("dovecot-uidlist")).unwrap();
     list.lines().next().unwrap().split_once(" G").unwrap().1.to_owned()
-}
-
-/// The unique ids that our server gives.
-fn served_uidls() -> Vec<String> {
-    let server = Site.serve();
-    let mut pop = Pop::login("192.0.2.7:110", "joe", "one");
-    let ids = String::from_utf8(pop.ask("UIDL")).unwrap();
-    pop.quit();
-    drop(server);
-    ids.lines().map(str::to_owned).collect()
 }
 
 /// Dovecot's own programs, in a Maildir that vmail serves, too.

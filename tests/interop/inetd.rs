@@ -85,14 +85,20 @@ fn xinetd_serves_virtual_domains_before_popa3d() {
     });
 }
 
+/// Gives va.test a certificate, by the name `pop.va.test`.
+fn certify(machine: &Machine) -> Certificate {
+    let made = Certificate::make(Path::new("/etc/vmail/tls"), &["pop.va.test"]);
+    machine.line("/etc/hosts", "192.0.2.7 pop.va.test");
+    machine.line("/etc/vmail/vmail.toml", &format!("[tls]\ncertificate = {:?}\nkey = {:?}", made.certificate, made.key));
+    made
+}
+
 #[test]
 fn stls_works_in_a_child_of_inetd() {
     need!(root, "openbsd-inetd");
     Machine::run(|machine| {
         furnish_domains(machine);
-        let made = Certificate::make(Path::new("/etc/vmail/tls"), &["pop.va.test"]);
-        machine.line("/etc/hosts", "192.0.2.7 pop.va.test");
-        machine.line("/etc/vmail/vmail.toml", &format!("[tls]\ncertificate = {:?}\nkey = {:?}", made.certificate, made.key));
+        let made = certify(machine);
         let line = sample("Without a native daemon", &POPA3D);
         let _inetd = inetd(machine, &line, &[]);
         drop(Pop::dial("192.0.2.7:110"));
@@ -107,9 +113,7 @@ fn port_995_of_inetd_is_tls_from_the_first_octet() {
     need!(root, "openbsd-inetd");
     Machine::run(|machine| {
         furnish_domains(machine);
-        let made = Certificate::make(Path::new("/etc/vmail/tls"), &["pop.va.test"]);
-        machine.line("/etc/hosts", "192.0.2.7 pop.va.test");
-        machine.line("/etc/vmail/vmail.toml", &format!("[tls]\ncertificate = {:?}\nkey = {:?}", made.certificate, made.key));
+        let made = certify(machine);
         let line = sample("With TLS from the first octet", &POPA3D);
         let _inetd = inetd(machine, &line, &[]);
         until("inetd to listen on port 995", 10, || std::net::TcpStream::connect("192.0.2.7:995").ok());

@@ -8,14 +8,12 @@ use std::path::Path;
 use bytemuck::{Pod, Zeroable};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::files::{self, Beside, Patience, Pen};
+use super::files::{self, Beside, Mark, Patience, Pen};
 use super::keywords::invalid;
 use super::record::Record;
-use super::snapshot::ORDER;
 use crate::store::disk::Disk;
 
-const MAGIC: [u8; 8] = *b"vmailcch";
-const VERSION: u32 = 2;
+const MARK: Mark = Mark::new(*b"vmailcch", 2);
 
 /// The most octets that an entry may have.
 pub const ENTRY: usize = 256 * 1024;
@@ -30,9 +28,7 @@ pub struct Cache {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 struct Page {
-    magic: [u8; 8],
-    version: u32,
-    order: u32,
+    mark: Mark,
     epoch: u64,
     generation: u64,
     sum: u64,
@@ -51,7 +47,7 @@ const HEAD: usize = size_of::<Head>();
 
 impl Page {
     fn new(epoch: u64, generation: u64) -> Page {
-        let page = Page { magic: MAGIC, version: VERSION, order: ORDER, epoch, generation, sum: 0 };
+        let page = Page { mark: MARK, epoch, generation, sum: 0 };
         Page { sum: xxh3_64(bytemuck::bytes_of(&page)), ..page }
     }
 }

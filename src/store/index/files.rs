@@ -5,6 +5,7 @@ use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use bytemuck::{Pod, Zeroable};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
@@ -13,6 +14,41 @@ use crate::store::disk::Disk;
 pub const INDEX: &str = "vmail.index";
 pub const JOURNAL: &str = "vmail.journal";
 pub const CACHE: &str = "vmail.cache";
+
+/// How each of them begins: which it is, in which version, and in which order its octets are.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct Mark {
+    magic: [u8; 8],
+    version: u32,
+    order: u32,
+}
+
+/// What is wrong with a [`Mark`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misfit {
+    NoSuchFile,
+    Order,
+    Version,
+}
+
+impl Mark {
+    /// `version` changes when the meaning of an octet does.
+    pub const fn new(magic: [u8; 8], version: u32) -> Mark {
+        // Reads otherwise on a machine of the other byte order.
+        Mark { magic, version, order: 0x0102_0304 }
+    }
+
+    /// How it is not the one that is `wanted`.
+    pub fn misfit(self, wanted: Mark) -> Option<Misfit> {
+        match () {
+            () if self.magic != wanted.magic => Some(Misfit::NoSuchFile),
+            () if self.order != wanted.order => Some(Misfit::Order),
+            () if self.version != wanted.version => Some(Misfit::Version),
+            () => None,
+        }
+    }
+}
 
 /// Whether to wait for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

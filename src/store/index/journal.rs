@@ -7,22 +7,19 @@ use bytemuck::{Pod, Zeroable};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::codec::{Code, Rest};
-use super::files::{self, Patience};
+use super::files::{self, Mark, Misfit, Patience};
 use super::keywords::invalid;
 use super::op::Op;
-use super::snapshot::{ORDER, Useless};
+use super::snapshot::Useless;
 use crate::store::disk::Disk;
 
-const MAGIC: [u8; 8] = *b"vmailjnl";
-const VERSION: u32 = 2;
+const MARK: Mark = Mark::new(*b"vmailjnl", 2);
 
 /// How a journal begins.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 struct Page {
-    magic: [u8; 8],
-    version: u32,
-    order: u32,
+    mark: Mark,
     epoch: u64,
     base: u64,
     zero: [u64; 3],
@@ -44,7 +41,7 @@ pub const START: u64 = size_of::<Page>() as u64;
 impl Origin {
     /// Writes the beginning of a journal.
     pub fn write(self, disk: &dyn Disk, file: &File) -> io::Result<()> {
-        let page = Page { magic: MAGIC, version: VERSION, order: ORDER, epoch: self.epoch, base: self.base, zero: [0; 3], sum: 0 };
+        let page = Page { mark: MARK, epoch: self.epoch, base: self.base, zero: [0; 3], sum: 0 };
         disk.write(file, bytemuck::bytes_of(&Page { sum: page.right_sum(), ..page }), 0)
     }
 
@@ -55,12 +52,12 @@ impl Origin {
         }
         let mut page = Page::zeroed();
         patience.read(file, bytemuck::bytes_of_mut(&mut page), 0)?;
-        Ok(match () {
-            () if page.magic != MAGIC => Err("the journal is no journal"),
-            () if page.order != ORDER => Err("the journal is of another kind of machine"),
-            () if page.version != VERSION => Err("the journal is of another version"),
-            () if page.sum != page.right_sum() => Err("the journal is damaged"),
-            () => Ok(Origin { epoch: page.epoch, base: page.base }),
+        Ok(match page.mark.misfit(MARK) {
+            Some(Misfit::NoSuchFile) => Err("the journal is no journal"),
+            Some(Misfit::Order) => Err("the journal is of another kind of machine"),
+            Some(Misfit::Version) => Err("the journal is of another version"),
+            None if page.sum != page.right_sum() => Err("the journal is damaged"),
+            None => Ok(Origin { epoch: page.epoch, base: page.base }),
         })
     }
 }

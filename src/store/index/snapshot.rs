@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::base::{Base, Sections, StoredSummary, sum_of_text};
 use super::codec::{Code, Rest};
-use super::files::{self, Patience, Pen};
+use super::files::{self, Mark, Misfit, Patience, Pen};
 use super::history::{Gone, History};
 use super::keywords::{Keywords, invalid};
 use super::op::{Keyword, Seal};
@@ -20,19 +20,13 @@ use crate::os::map::Map;
 use crate::os::stamp::Stamp;
 use crate::store::disk::Disk;
 
-const MAGIC: [u8; 8] = *b"vmailidx";
-/// Changes when the meaning of an octet does.
-const VERSION: u32 = 3;
-/// Reads otherwise on a machine of the other byte order.
-pub const ORDER: u32 = 0x0102_0304;
+const MARK: Mark = Mark::new(*b"vmailidx", 3);
 
 /// How a snapshot begins. Lengths and places in octets.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 struct Page {
-    magic: [u8; 8],
-    version: u32,
-    order: u32,
+    mark: Mark,
     /// Of the page, with 0 here.
     sum: u64,
     epoch: u64,
@@ -247,9 +241,7 @@ impl Page {
         let front = head.front;
         let bits = [head.stamps[0].settled, head.stamps[1].settled, front.pseudo, front.last.is_some()];
         Page {
-            magic: MAGIC,
-            version: VERSION,
-            order: ORDER,
+            mark: MARK,
             epoch: head.epoch,
             sequence: inner.sequence,
             modseq: head.modseq,
@@ -298,12 +290,12 @@ impl Page {
     }
 
     fn fault(&self) -> Option<Useless> {
-        match () {
-            () if self.magic != MAGIC => Some("the index is no index"),
-            () if self.order != ORDER => Some("the index is of another kind of machine"),
-            () if self.version != VERSION => Some("the index is of another version"),
-            () if self.sum != self.right_sum() => Some("the index is damaged"),
-            () => None,
+        match self.mark.misfit(MARK) {
+            Some(Misfit::NoSuchFile) => Some("the index is no index"),
+            Some(Misfit::Order) => Some("the index is of another kind of machine"),
+            Some(Misfit::Version) => Some("the index is of another version"),
+            None if self.sum != self.right_sum() => Some("the index is damaged"),
+            None => None,
         }
     }
 
