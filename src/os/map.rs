@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
 /// The beginning of a file, in memory. Where the file has been truncated, or can't be read, there are zeros instead.
 #[derive(Debug)]
@@ -31,6 +31,14 @@ impl Map {
     /// The octets; touching those not in memory waits for the disk.
     pub fn octets(&self) -> &[u8] {
         &self.octets
+    }
+
+    /// Gives back the memory that was touched; whoever touches it again gets it from the kernel's cache.
+    #[expect(unsafe_code)]
+    pub fn rest(&self) {
+        // SAFETY: the pages come back as they are in the file, to which nobody writes; the guard's zeros come back as zeros. Should
+        // it fail, nothing has changed.
+        let _ = unsafe { self.octets.unchecked_advise(UncheckedAdvice::DontNeed) };
     }
 
     /// Some octets could not be read: what was read since may have been zeros.
@@ -214,6 +222,22 @@ mod tests {
         assert!(black_box(&map).octets()[2 * page..].iter().all(|octet| *octet == 0));
         assert!(map.broken());
         assert!(!other.broken());
+    }
+
+    #[test]
+    fn what_rested_reads_as_before() {
+        let (page, file) = (rustix::param::page_size(), file(4));
+        let map = Map::new(&file, 4 * page).unwrap();
+        let whole = || map.octets().iter().map(|octet| usize::from(*octet)).sum::<usize>();
+        assert_eq!(whole(), 4 * page * 7);
+        map.rest();
+        assert_eq!(whole(), 4 * page * 7);
+        file.set_len(page as u64).unwrap();
+        map.rest();
+        assert_eq!(whole(), page * 7);
+        map.rest();
+        assert_eq!(whole(), page * 7);
+        assert!(map.broken());
     }
 
     #[test]

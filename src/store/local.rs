@@ -123,6 +123,7 @@ impl Home for LocalHome {
         let mailbox = self.mailbox(name)?;
         let state = mailbox.now().await?;
         mailbox.is_seen.store(true, Ordering::Relaxed);
+        state.rest();
         if mailbox.is_owing() {
             // There are new messages, or a process has died before it could write to the spool what it had acknowledged.
             Settler::settle_within(&mailbox, super::mailbox::SOON);
@@ -186,7 +187,10 @@ impl Folder for LocalFolder {
 
     async fn changed(&mut self) {
         match &mut self.watcher {
-            Some(watcher) => watcher.changed().await,
+            Some(watcher) => {
+                self.state.rest();
+                watcher.changed().await;
+            }
             // What has happened before is no news to the watcher, but may be to the caller.
             None => self.watcher = Some(self.mailbox.watch()),
         }

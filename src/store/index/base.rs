@@ -65,6 +65,11 @@ impl Base {
         Base { map, sections, modseq, damaged: AtomicBool::new(false) }
     }
 
+    /// See [`Map::rest`].
+    pub fn rest(&self) {
+        self.map.rest();
+    }
+
     /// No record has a higher MODSEQ.
     pub fn modseq(&self) -> u64 {
         self.modseq

@@ -113,6 +113,11 @@ impl Totals {
 }
 
 impl State {
+    /// Gives back what memory the messages take, until somebody asks for them again: most sessions wait most of their time.
+    pub fn rest(&self) {
+        self.0.base().into_iter().for_each(Base::rest);
+    }
+
     /// A mailbox found in the spool, with an epoch of its own and a MODSEQ above all that there ever were.
     ///
     /// # Errors
