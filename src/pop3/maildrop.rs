@@ -98,9 +98,11 @@ impl Maildrop {
         self.messages.nth(at).expect("numbers are checked by `at`, and the state never changes")
     }
 
-    /// How many remain, and their octets.
+    /// How many remain, and their octets; looks at deleted messages alone.
     pub(super) fn totals(&self) -> (u64, u64) {
-        self.remaining().fold((0, 0), |(count, octets), (_, message)| (count + 1, octets + message.size))
+        let all = self.messages.head().totals;
+        let deleted = self.marks.iter().enumerate().filter(|(_, mark)| mark.is_deleted);
+        deleted.fold((all.messages, all.wire), |(count, octets), (at, _)| (count - 1, octets - self.message(at).size))
     }
 
     /// Begins reading message `at`.
