@@ -9,6 +9,7 @@ mod crash;
 mod demo;
 mod dovecot;
 mod inetd;
+mod maps;
 mod mutt;
 mod names;
 mod native;
