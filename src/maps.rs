@@ -1,16 +1,24 @@
 //! Tables of addresses as administrators write them: who gets the mail for an address, and what is wrong in the tables.
 
+mod class;
 mod database;
 mod export;
+mod genericstable;
 mod lines;
 mod remark;
+mod table;
 pub mod virtmaps;
+pub mod virtusertable;
 
+pub use class::Class;
 pub use database::Database;
 pub use export::Mta;
+pub use genericstable::Genericstable;
 pub use lines::text;
 pub use remark::{Remark, Remarks, Weight};
+pub use table::{Entry, Table};
 pub use virtmaps::Virtmaps;
+pub use virtusertable::Virtusertable;
 
 use std::fs::File;
 use std::io::{self, Read};
