@@ -6,6 +6,7 @@ mod explain;
 mod inetd;
 pub mod log;
 mod mailbox;
+mod maps;
 mod progress;
 mod setup;
 mod virtmaps;

@@ -1,22 +1,32 @@
 //! Tables of addresses as administrators write them: who gets the mail for an address, and what is wrong in the tables.
 
+mod check;
 mod class;
 mod database;
+mod expansion;
 mod export;
 mod genericstable;
 mod lines;
 mod remark;
+mod route;
 mod table;
+mod tables;
+mod test_mode;
+mod tokens;
 pub mod virtmaps;
 pub mod virtusertable;
 
+pub use check::Kind;
 pub use class::Class;
 pub use database::Database;
 pub use export::Mta;
 pub use genericstable::Genericstable;
 pub use lines::text;
 pub use remark::{Remark, Remarks, Weight};
+pub use route::{End, Route};
 pub use table::{Entry, Table};
+pub use tables::Tables;
+pub use test_mode::{GREETING, PROMPT};
 pub use virtmaps::Virtmaps;
 pub use virtusertable::Virtusertable;
 

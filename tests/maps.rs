@@ -117,3 +117,67 @@ fn other_servers_get_the_table_in_their_words() {
     assert_eq!(fs::read_to_string(&to).unwrap(), "bob@abc.com: bob@aol.com\n*@abc.com: half%price\n");
     assert!(!Database::place(&desk.table()).exists(), "an export is only an export");
 }
+
+/// `vmail maps` on sendmail's tables in `etc/mail`.
+fn vmail_maps(house: &House, arguments: &[&str], questions: &str) -> Output {
+    use std::io::Write;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmail"));
+    command.arg("--root").arg(house.root().path()).arg("maps").args(arguments).stdin(std::process::Stdio::piped());
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(questions.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn with_mail(files: &[(&str, &str)]) -> House {
+    let house = House::new("host = \"mail.example.net\"\n");
+    fs::create_dir_all(house.root().mail()).unwrap();
+    files.iter().for_each(|(name, text)| fs::write(house.root().mail().join(name), text).unwrap());
+    house
+}
+
+#[test]
+fn a_table_is_checked_beside_the_others_of_its_folder() {
+    let house = with_mail(&[("local-host-names", "b.org\n"), ("virtusertable", "joe@b.org joe\n@b.org a@b.org\n@c.org |x\n")]);
+    let path = house.root().mail().join("virtusertable");
+    let output = vmail_maps(&house, &["check", path.to_str().unwrap()], "");
+    let told = String::from_utf8(output.stderr).unwrap().replace(&format!("{}:", path.display()), "");
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [
+            "2: @b.org leads on and on; write who is meant in the end",
+            "3: Cannot mail directly to programs: |x; name a local alias here, and write into the alias file what it stands for",
+            "3: warning: no mail comes for c.org: it is not in local-host-names; add it there, or remove its lines",
+        ]
+    );
+    assert_eq!(output.status.code(), Some(65));
+    let other = vmail_maps(&house, &["check", path.to_str().unwrap(), "--as", "local-host-names"], "");
+    assert_eq!(other.status.code(), Some(65));
+    let strange = vmail_maps(&house, &["check", "/etc/passwd"], "");
+    assert!(String::from_utf8(strange.stderr).unwrap().contains("--as"));
+}
+
+#[test]
+fn addresses_are_tried_out_as_in_sendmails_test_mode() {
+    let house = with_mail(&[("local-host-names", "b.org\n"), ("virtusertable", "joe@b.org list\n"), ("aliases", "list: x@y.org\n")]);
+    let output = vmail_maps(&house, &["test"], "3,0 joe@b.org\n/bv joe@b.org\n/quit\nnever read\n");
+    let expected = "ADDRESS TEST MODE (? for help)\nEnter <ruleset> <address>\n>   joe@b.org: b.org is local\n  \
+                    virtusertable:1: joe@b.org is list\n  list: a local name\nparse            returns: $# local $: list\n> \
+                    x@y.org... deliverable: mailer esmtp, host y.org., user x@y.org\n> ";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    assert!(output.status.success());
+}
+
+#[test]
+fn virtmaps_go_before_virtusertable_and_their_compiled_form_is_what_counts() {
+    let house = with_mail(&[("local-host-names", "b.org\n"), ("virtusertable", "joe@b.org wrong\n")]);
+    fs::write(house.root().virtmaps(), "joe@b.org right\n").unwrap();
+    let ask = || {
+        let output = vmail_maps(&house, &["test"], "3,0 joe@b.org\n");
+        let said = String::from_utf8(output.stdout).unwrap().lines().find(|line| line.starts_with("parse")).unwrap().to_owned();
+        (said, String::from_utf8(output.stderr).unwrap().contains("vnewvirtmaps makes it anew"))
+    };
+    assert_eq!(ask(), ("parse            returns: $# local $: wrong".to_owned(), true));
+    let program = crate::harness::built("vnewvirtmaps");
+    assert!(Command::new(program).env("VMAIL_ROOT", house.root().path()).output().unwrap().status.success());
+    assert_eq!(ask(), ("parse            returns: $# local $: right".to_owned(), false));
+}
