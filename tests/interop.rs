@@ -14,3 +14,4 @@ mod mutt;
 mod names;
 mod native;
 mod systemd;
+mod test_mode;

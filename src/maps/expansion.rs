@@ -85,11 +85,14 @@ impl Expansion<'_> {
     }
 
     fn user(&mut self, name: &str, shown: &str) {
-        let plain = split_detail(name).map_or(name, |(user, _)| user);
-        match self.tables.has_user(plain) {
-            true => self.say(format!("{shown}... deliverable: mailer local, user {}", shown_user(name, shown))),
-            false => self.say(format!("{shown}... User unknown")),
-        }
+        let (plain, detail) = split_detail(name).unwrap_or((name, ""));
+        // sendmail's local mailer gets the detail as its host, and keeps the backslash of a user that is not looked up again.
+        let host = if detail.is_empty() { String::new() } else { format!("host {detail}, ") };
+        let backslash = if shown.starts_with('\\') { "\\" } else { "" };
+        self.say(match self.tables.has_user(plain) {
+            true => format!("{shown}... deliverable: mailer local, {host}user {backslash}{plain}"),
+            false => format!("{shown}... User unknown"),
+        });
     }
 
     fn say(&mut self, line: String) {
@@ -97,11 +100,6 @@ impl Expansion<'_> {
             self.lines.push(line);
         }
     }
-}
-
-/// sendmail keeps the backslash of a user that is not looked up again.
-fn shown_user(name: &str, shown: &str) -> String {
-    if shown.starts_with('\\') { format!("\\{name}") } else { name.to_owned() }
 }
 
 /// sendmail's MaxAliasRecursion.
@@ -151,7 +149,7 @@ mod tests {
             ("plus", "plus... User unknown"),
             ("self", "self... User unknown"),
             ("JOE", "joe... deliverable: mailer local, user joe"),
-            ("ann+x", "ann+x... deliverable: mailer local, user ann+x"),
+            ("ann+x", "ann+x... deliverable: mailer local, host x, user ann"),
             ("a", "a... aliasing/forwarding loop broken"),
             ("no@b.org", "no@b.org... No such user"),
             ("prog@b.org", "prog@b.org... Cannot mail directly to programs"),
@@ -160,6 +158,13 @@ mod tests {
             assert_eq!(expand(aliases, address)[0], said, "{address}");
         }
         assert_eq!(expand(aliases, "joe").len(), 2);
+    }
+
+    #[test]
+    fn trap_63_after_mapping_to_a_local_name_the_domain_is_forgotten() {
+        let aliases = "team: ann\n";
+        assert_eq!(expand(aliases, "list@b.org"), expand(aliases, "team"));
+        assert_eq!(expand(aliases, "team@b.org"), ["ann... deliverable: mailer local, user ann"]);
     }
 
     #[test]

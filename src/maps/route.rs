@@ -101,8 +101,7 @@ impl Tables {
             Value::Address(next) => Step::Again(next),
             Value::Error(refusal) if refusal.text.is_empty() => {
                 // What the rules have in hand there goes to the client (behaviour.md §8.4).
-                let garbage = format!("{} > {local} < @ {host} .", refusal.code);
-                let garbage = spaced(&garbage);
+                let garbage = spaced(&format!("{} > {local} < @ {host} .", refusal.code));
                 let (code, text) = garbage.split_once(' ').unwrap_or_default();
                 Step::End(End::Refused(Refusal { code: code.to_owned(), text: text.to_owned() }))
             }

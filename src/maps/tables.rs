@@ -33,7 +33,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Reads the tables of `folder`, normally `/etc/mail`, of a machine with the name `host`.
+    /// Reads the tables of `folder`, normally `/etc/mail`, of a machine with the name `host`; aliases may be in the folder above.
     ///
     /// # Errors
     /// A file that is there can't be read; the path is told with it.
@@ -41,6 +41,8 @@ impl Tables {
         let class = |name: &str| Ok(Class::parse(&text(&optional(&folder.join(name))?)).0);
         let mut local = class("local-host-names")?;
         [host, "localhost"].iter().for_each(|name| local.add(name));
+        let aliases = [folder.join("aliases"), folder.join("../aliases")];
+        let aliases = aliases.iter().find(|path| path.exists()).map_or(Ok(Vec::new()), |path| optional(path))?;
         let passwd = root.system_passwd();
         Ok(Tables {
             host: host.to_owned(),
@@ -49,7 +51,7 @@ impl Tables {
             generic: class("generics-domains")?,
             virtusers: Virtusertable::parse(&text(&optional(&folder.join("virtusertable"))?)).0,
             generics: Genericstable::parse(&text(&optional(&folder.join("genericstable"))?)).0,
-            aliases: aliases::parse(&optional(&folder.join("aliases"))?).0,
+            aliases: aliases::parse(&aliases).0,
             virtmaps: Database::open(&root.virtmaps()).ok(),
             users: Passwd::parse(&optional(&passwd)?, &passwd),
         })

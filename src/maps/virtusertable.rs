@@ -72,13 +72,16 @@ fn keys(local: &str, domain: &str) -> Vec<(u8, String, Vec<String>)> {
     let Some((user, detail)) = split_detail(local) else {
         return vec![whole, (8, format!("@{domain}"), vec![local.to_owned()])];
     };
-    let patterns =
-        [(2, "++", true), (3, "+*", false), (4, "", false)].map(|(step, sign, wants)| (step, format!("{user}{sign}@{domain}"), wants));
-    let catch_all =
-        [(5, "++", true), (6, "+*", false), (7, "", false)].map(|(step, sign, wants)| (step, format!("{sign}@{domain}"), wants));
-    let arguments = || vec![user.to_owned(), detail.to_owned(), format!("+{detail}")];
-    let rest = patterns.into_iter().chain(catch_all).filter(|(_, _, wants_detail)| !wants_detail || !detail.is_empty());
-    std::iter::once(whole).chain(rest.map(|(step, key, _)| (step, key, arguments()))).collect()
+    let mut keys = vec![whole];
+    for (first, base) in [(2, user), (5, "")] {
+        for (step, (sign, wants_detail)) in (first..).zip([("++", true), ("+*", false), ("", false)]) {
+            if !(wants_detail && detail.is_empty()) {
+                let arguments = vec![user.to_owned(), detail.to_owned(), format!("+{detail}")];
+                keys.push((step, format!("{base}{sign}@{domain}"), arguments));
+            }
+        }
+    }
+    keys
 }
 
 /// The user before the first `+` that does not begin the local part, and what is behind it; `None` for a quoted local part.
