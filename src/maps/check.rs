@@ -81,7 +81,7 @@ fn virtusertable(text: &str, mut tables: Tables) -> Remarks {
     tables.virtusers = table;
     tables.virtmaps = None;
     for entry in tables.virtusers.table().entries().iter().filter(|entry| entry.value.contains('@')) {
-        if is_circle(&tables.route(&probe(entry)).end) {
+        if tables.route(&probe(entry)).end == End::Endless {
             remarks.note_wrong(entry.line, format!("{} leads on and on", shown(&entry.key)), "write who is meant in the end");
         }
     }
@@ -92,10 +92,6 @@ fn virtusertable(text: &str, mut tables: Tables) -> Remarks {
 fn probe(entry: &Entry) -> String {
     let address = entry.key.replace("++@", "+vmail-check@").replace("+*@", "+vmail-check@");
     if address.starts_with(['@', '+']) { format!("vmail-check{address}") } else { address }
-}
-
-fn is_circle(end: &End) -> bool {
-    matches!(end, End::Refused(refusal) if refusal.code == "5.0.0" && refusal.text.contains("excessive recursion"))
 }
 
 fn genericstable(text: &str, tables: &Tables) -> Remarks {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Tables;
-use super::route::{End, dotted};
+use super::route::{ENDLESS, End, dotted};
 use super::virtusertable::split_detail;
 use crate::vdomain::aliases::{Alias, Target};
 
@@ -35,10 +35,8 @@ impl Expansion<'_> {
             End::Remote { local, host } => {
                 self.say(format!("{shown}... deliverable: mailer esmtp, host {}, user {local}@{host}", dotted(&host)));
             }
-            End::Refused(refusal) => {
-                let text = refusal.text.trim_matches('"').trim_start_matches(|letter: char| letter.is_ascii_digit()).trim_start();
-                self.say(format!("{shown}... {text}"));
-            }
+            End::Refused(refusal) => self.say(format!("{shown}... {}", without_code(refusal.text.trim_matches('"')))),
+            End::Endless => self.say(format!("{shown}... {}", without_code(ENDLESS))),
         }
     }
 
@@ -100,6 +98,10 @@ impl Expansion<'_> {
             self.lines.push(line);
         }
     }
+}
+
+fn without_code(text: &str) -> &str {
+    text.trim_start_matches(|letter: char| letter.is_ascii_digit()).trim_start()
 }
 
 /// sendmail's MaxAliasRecursion.

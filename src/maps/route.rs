@@ -29,6 +29,8 @@ pub enum End {
     },
     /// Nowhere.
     Refused(Refusal),
+    /// On and on: virtusertable leads in a circle, or makes longer and longer addresses (behaviour.md §8.3).
+    Endless,
 }
 
 impl Tables {
@@ -40,11 +42,12 @@ impl Tables {
         for _ in 0..MAX_REWRITES {
             match self.step(&address, &mut steps) {
                 Step::End(end) => return Route { steps, end },
+                Step::Again(next) if next.len() > MAX_ADDRESS => break,
                 Step::Again(next) => address = next,
             }
         }
         steps.push(format!("{}: virtusertable leads on and on", shown(&address)));
-        Route { steps, end: End::Refused(Refusal { code: "5.0.0".into(), text: LOOP.into() }) }
+        Route { steps, end: End::Endless }
     }
 
     fn step(&self, address: &str, steps: &mut Vec<String>) -> Step {
@@ -120,6 +123,9 @@ enum Step {
 
 /// Local part and host of an address: of `Full Name <address>`, of the last hop of a route `@host:address`, and of `user%host`.
 pub(super) fn focus(text: &str) -> Result<(String, Option<String>), &'static str> {
+    if text.len() > MAX_ADDRESS {
+        return Err("Address too long");
+    }
     let text = match (places(text, '<').last(), places(text, '>').last()) {
         (Some(&open), Some(&close)) if open < close => &text[open + 1..close],
         _ => text,
@@ -154,6 +160,7 @@ impl fmt::Display for End {
                 write!(out, "$# esmtp $@ {host} $: {} < @ {host} >", spaced(local))
             }
             End::Refused(refusal) => write!(out, "$# error $@ {} $: {}", spaced(&refusal.code), spaced(&refusal.text)),
+            End::Endless => write!(out, "$# error $@ 5 . 0 . 0 $: {}", spaced(ENDLESS)),
         }
     }
 }
@@ -165,7 +172,10 @@ pub(super) fn dotted(host: &str) -> String {
 
 /// sendmail's MaxRuleRecursion.
 const MAX_REWRITES: usize = 50;
-const LOOP: &str = "554 rewrite: excessive recursion (max 50), ruleset canonify";
+/// What a client is told of a circle, without its enhanced code.
+pub(super) const ENDLESS: &str = "554 rewrite: excessive recursion (max 50), ruleset canonify";
+/// Octets. More than any address may have (RFC 5321 §4.5.3.1.3); each look-up may double one.
+const MAX_ADDRESS: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -216,9 +226,12 @@ mod tests {
 
     #[test]
     fn trap_73_a_circle_ends_after_fifty_rewrites() {
-        for table in ["x@b.org x@b.org\n", "x@b.org y@b.org\ny@b.org x@b.org\n"] {
-            assert!(end(table, "x@b.org").starts_with("$# error $@ 5 . 0 . 0 $: 554 rewrite : excessive recursion"));
+        for table in ["x@b.org x@b.org\n", "x@b.org y@b.org\ny@b.org x@b.org\n", "@b.org %1+%2%3%1@b.org\n"] {
+            let route = tables(table).route("x@b.org");
+            assert_eq!(route.end, End::Endless, "{table}");
+            assert!(route.end.to_string().starts_with("$# error $@ 5 . 0 . 0 $: 554 rewrite : excessive recursion"));
         }
+        assert!(end("", &"x".repeat(2_000)).ends_with("\"553 Address too long\""));
     }
 
     #[test]

@@ -72,11 +72,14 @@ impl Table {
 
 impl Entry {
     /// The value with its arguments: `%0` is the key that was looked up, `%1` to `%9` the rest, an argument that is not there is empty, and
-    /// `%%` is a percent sign (makemap(8)).
+    /// `%%` is a percent sign (makemap(8)). At most 4 KiB and one argument of it: no address is as long.
     pub fn filled(&self, arguments: &[&str]) -> String {
         let mut filled = String::with_capacity(self.value.len());
         let mut letters = self.value.chars();
         while let Some(letter) = letters.next() {
+            if filled.len() > MAX_FILLED {
+                break;
+            }
             if letter != '%' {
                 filled.push(letter);
                 continue;
@@ -90,6 +93,8 @@ impl Entry {
         filled
     }
 }
+
+const MAX_FILLED: usize = 4096;
 
 #[cfg(test)]
 mod tests {

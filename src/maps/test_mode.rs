@@ -1,6 +1,6 @@
 //! `vmail maps test`: questions in the manner of `sendmail -bt`, and their answers (behaviour.md §13.1).
 
-use super::route::{End, dotted, focus};
+use super::route::{ENDLESS, End, Route, dotted, focus};
 use super::{Class, Table, Tables};
 
 /// What greets.
@@ -9,9 +9,14 @@ pub const GREETING: &str = "ADDRESS TEST MODE (? for help)\nEnter <ruleset> <add
 pub const PROMPT: &str = "> ";
 
 impl Tables {
-    /// The answer to a line, with its line ends; `None` to `/quit`.
+    /// The answer to a line, with its line ends; `None` to `/quit`. Control characters, which a table may
+    /// have from strangers, become question marks.
     pub fn answer(&self, line: &str) -> Option<String> {
-        let line = line.trim();
+        let said = self.said(line.trim())?;
+        Some(said.replace(|letter: char| letter.is_control() && letter != '\n', "?"))
+    }
+
+    fn said(&self, line: &str) -> Option<String> {
         let (verb, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         let rest = rest.trim();
         Some(match verb {
@@ -60,17 +65,17 @@ impl Tables {
 
     fn answer_rulesets(&self, address: &str) -> String {
         let route = self.route(address);
-        let steps: String = route.steps.iter().map(|step| format!("  {step}\n")).collect();
-        format!("{steps}{:<16} returns: {}\n", "parse", route.end)
+        format!("{}{:<16} returns: {}\n", steps(&route), "parse", route.end)
     }
 
     fn answer_parse(&self, address: &str) -> String {
         let route = self.route(address);
-        let steps: String = route.steps.iter().map(|step| format!("  {step}\n")).collect();
+        let steps = steps(&route);
         let end = match route.end {
             End::Local(user) => format!("mailer local, user {user}"),
             End::Remote { local, host } => format!("mailer esmtp, host {}, user {local}@{host}", dotted(&host)),
             End::Refused(refusal) => refusal.reply(),
+            End::Endless => ENDLESS.replacen(' ', " 5.0.0 ", 1),
         };
         format!("{steps}{end}\n")
     }
@@ -95,6 +100,10 @@ impl Tables {
         };
         format!("Trying header sender address {address} for mailer {mailer}\n  {step}\nRcode = 0, addr = {sender}\n")
     }
+}
+
+fn steps(route: &Route) -> String {
+    route.steps.iter().map(|step| format!("  {step}\n")).collect()
 }
 
 fn with_argument(rest: &str, usage: &str, answer: impl FnOnce(&str) -> String) -> String {
@@ -177,6 +186,7 @@ mod tests {
             assert_eq!(answer(line), said, "{line}");
         }
         assert_eq!(tables().answer("/quit"), None);
+        assert_eq!(answer("/map virtuser \u{1b}[31m"), "map_lookup: virtuser (?[31m) no match (0)\n");
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl<'t> Virtmaps<'t> {
             return Err((format!("{} is no address", shown(text)), "write user@domain, without quotes"));
         }
         let folded = self.domain(line, domain)?;
-        Ok(match folded.as_str() == domain && !local.contains(|letter: char| letter.is_uppercase()) {
+        let is_folded = local.bytes().all(|octet| octet.is_ascii() && !octet.is_ascii_uppercase());
+        Ok(match folded.as_str() == domain && is_folded {
             true => text.into(),
             false => format!("{}@{folded}", local.to_lowercase()).into(),
         })
