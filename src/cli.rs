@@ -6,16 +6,20 @@ mod explain;
 mod inetd;
 pub mod log;
 mod mailbox;
+mod maps;
 mod progress;
 mod setup;
+mod virtmaps;
 mod vmail;
 
 pub use inetd::{checkvdomain, vpop3d};
+pub use virtmaps::vnewvirtmaps;
 pub use vmail::vmail;
 
 use std::process::ExitCode;
 
-use crate::config::{Fault, Machine, Root};
+use crate::config::{Fault, Machine, ROOT_VARIABLE, Root};
+use crate::os::process;
 
 /// What `main` does with an outcome: `program: what is wrong` on standard error, and a code of sysexits.h.
 fn finish(program: &str, outcome: anyhow::Result<ExitCode>) -> ExitCode {
@@ -35,6 +39,14 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(std::io::ErrorKind::PermissionDenied) => 77,
         Some(std::io::ErrorKind::NotConnected) => 64,
         _ => 1,
+    }
+}
+
+/// `VMAIL_ROOT`, unless the program has more rights than who set it.
+fn root_of_environment() -> Root {
+    match std::env::var_os(ROOT_VARIABLE) {
+        Some(folder) if !process::is_set_uid() && !folder.is_empty() => Root::new(folder),
+        _ => Root::default(),
     }
 }
 

@@ -9,6 +9,7 @@ mod identify;
 mod interop;
 mod login;
 mod maildrop;
+mod maps;
 mod restart;
 mod rfc;
 mod samples;

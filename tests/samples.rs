@@ -82,6 +82,12 @@ fn every_setting_has_a_line_about_it() {
 }
 
 #[test]
+fn the_sample_of_virtmaps_has_nothing_to_remark_on() {
+    let (table, remarks) = vmail::maps::Virtmaps::parse(include_str!("../contrib/virtmaps.sample"));
+    assert_eq!((table.entries().len(), remarks.iter().next()), (6, None));
+}
+
+#[test]
 fn service_files_for_xinetd_and_systemd_are_shipped() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     for folder in ["xinetd", "contrib/systemd"] {

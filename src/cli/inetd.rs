@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use crate::address::Domain;
 use crate::check;
-use crate::config::{Listen, LogTarget, Machine, ROOT_VARIABLE, Root, TlsMode};
+use crate::config::{Listen, LogTarget, Machine, Root, TlsMode};
 use crate::os::process;
 use crate::serve;
 use crate::vdomain::Directory;
 
 /// `vpop3d [NATIVE [ARGS...]]`: serves POP3 on descriptor 0, or becomes NATIVE where the connection is for the main domain.
 pub fn vpop3d() -> ExitCode {
-    let root = root_of_environment();
+    let root = super::root_of_environment();
     let native: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     if native.first().is_some_and(|word| word.starts_with('-')) {
         eprintln!("usage: vpop3d [NATIVE [ARGS...]]\nvpop3d {}: POP3 for virtual domains, under inetd or xinetd", crate::VERSION);
@@ -68,7 +68,7 @@ pub fn checkvdomain() -> ExitCode {
         );
         return ExitCode::from(64);
     }
-    super::finish("checkvdomain", check_all(&root_of_environment(), &names))
+    super::finish("checkvdomain", check_all(&super::root_of_environment(), &names))
 }
 
 /// Prints what is found of each domain.
@@ -91,12 +91,4 @@ pub(super) fn check_all(root: &Root, names: &[String]) -> anyhow::Result<ExitCod
         all_good &= findings.iter().all(|finding| finding.is_good);
     }
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// `VMAIL_ROOT`, unless the program has more rights than who set it.
-fn root_of_environment() -> Root {
-    match std::env::var_os(ROOT_VARIABLE) {
-        Some(folder) if !process::is_set_uid() && !folder.is_empty() => Root::new(folder),
-        _ => Root::default(),
-    }
 }

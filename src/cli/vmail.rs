@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::mailbox::{self, Limits, MailboxCommand, QuotaCommand};
+use super::maps::{self, MapsCommand};
 use super::{account, demo, explain, inetd, setup};
 use crate::address::{Domain, Owner, User};
 use crate::config::{Machine, Owned, Root};
@@ -45,6 +46,9 @@ enum Command {
     /// How much mail users may have
     #[command(subcommand)]
     Quota(QuotaCommand),
+    /// Tables of addresses: sendmail's in /etc/mail, and virtmaps
+    #[command(subcommand)]
+    Maps(MapsCommand),
     /// Tell whose a connection or a login would be, and why
     Explain(explain::Options),
     /// Look at domains as their users meet them; the same as checkvdomain
@@ -254,6 +258,7 @@ fn run(vmail: Vmail) -> anyhow::Result<ExitCode> {
         Command::User(command) => account::user(root, command)?,
         Command::Mailbox(command) => return mailbox::mailbox(&root, command),
         Command::Quota(command) => mailbox::quota(root, command)?,
+        Command::Maps(command) => return maps::run(&root, &command),
         Command::Explain(options) => explain::run(&root, &options)?,
         Command::Check { domains } => return inetd::check_all(&root, &domains),
         Command::Tls(TlsCommand::SelfSigned { name }) => setup::self_signed(&root, name)?,

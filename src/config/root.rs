@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::address::{Domain, Owner};
 
-/// The environment variable that moves the folders of the inetd programs.
+/// The environment variable that moves the folders of the programs that have no `--root`.
 pub const ROOT_VARIABLE: &str = "VMAIL_ROOT";
 
 /// The folder below which all others lie: `/`, unless `--root` says otherwise.
@@ -60,6 +60,16 @@ impl Root {
     /// `/etc/vmail/aliases.DOMAIN` (behaviour.md §3.3).
     pub fn aliases(&self, domain: &Domain) -> PathBuf {
         self.etc().join(format!("aliases.{domain}"))
+    }
+
+    /// `/etc/vmail/virtmaps` (behaviour.md §7.1).
+    pub fn virtmaps(&self) -> PathBuf {
+        self.etc().join("virtmaps")
+    }
+
+    /// `/etc/mail`: sendmail's tables.
+    pub fn mail(&self) -> PathBuf {
+        self.0.join("etc/mail")
     }
 
     /// `/var/spool/vmail/DOMAIN`, where the maildrops are.

@@ -1,0 +1,5 @@
+//! `vnewvirtmaps [FILE]`: makes the compiled form of virtmaps anew.
+
+fn main() -> std::process::ExitCode {
+    vmail::cli::vnewvirtmaps()
+}

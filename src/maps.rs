@@ -1,0 +1,61 @@
+//! Tables of addresses as administrators write them: who gets the mail for an address, and what is wrong in the tables.
+
+mod check;
+mod class;
+mod database;
+mod expansion;
+mod export;
+mod genericstable;
+mod lines;
+mod remark;
+mod route;
+mod table;
+mod tables;
+mod test_mode;
+mod tokens;
+pub mod virtmaps;
+pub mod virtusertable;
+
+pub use check::Kind;
+pub use class::Class;
+pub use database::Database;
+pub use export::Mta;
+pub use genericstable::Genericstable;
+pub use lines::text;
+pub use remark::{Remark, Remarks, Weight};
+pub use route::{End, Route};
+pub use table::{Entry, Table};
+pub use tables::Tables;
+pub use test_mode::{GREETING, PROMPT};
+pub use virtmaps::Virtmaps;
+pub use virtusertable::Virtusertable;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The text of a table.
+///
+/// # Errors
+/// It cannot be read, or is larger than 1 GiB.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_OCTETS + 1).read_to_end(&mut text)?;
+    match text.len() as u64 {
+        ..=MAX_OCTETS => Ok(text),
+        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, "is larger than 1 GiB")),
+    }
+}
+
+/// A stranger's text for a log line: escaped, and only its head.
+fn shown(text: &str) -> String {
+    text.chars().take(60).flat_map(char::escape_debug).collect()
+}
+
+/// A local part, or a local name, as people write it: nothing that needs quotes (RFC 5321 §4.1.2), 255 octets at most.
+fn is_plain(text: &str) -> bool {
+    (1..=255).contains(&text.len())
+        && !text.contains(|letter: char| letter.is_control() || letter.is_whitespace() || "\"(),:;<>@[\\]\u{fffd}".contains(letter))
+}
+
+const MAX_OCTETS: u64 = 1 << 30;
