@@ -30,6 +30,7 @@ pub use test_mode::{GREETING, PROMPT};
 pub use virtmaps::Virtmaps;
 pub use virtusertable::Virtusertable;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -54,8 +55,23 @@ fn shown(text: &str) -> String {
 
 /// A local part, or a local name, as people write it: nothing that needs quotes (RFC 5321 §4.1.2), 255 octets at most.
 fn is_plain(text: &str) -> bool {
+    let is_odd = |letter: char| letter.is_control() || letter.is_whitespace() || letter == '\u{fffd}';
     (1..=255).contains(&text.len())
-        && !text.contains(|letter: char| letter.is_control() || letter.is_whitespace() || "\"(),:;<>@[\\]\u{fffd}".contains(letter))
+        && text.bytes().all(|octet| !octet.is_ascii() || is_atom(octet))
+        && (text.is_ascii() || !text.contains(is_odd))
+}
+
+/// RFC 5321's atext, and the dot.
+fn is_atom(octet: u8) -> bool {
+    matches!(octet, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-'..=b'9' | b'=' | b'?' | b'A'..=b'Z' | b'^'..=b'~')
+}
+
+/// In lower case; copied only where that is another text.
+fn folded(text: &str) -> Cow<'_, str> {
+    match text.bytes().all(|octet| octet.is_ascii() && !octet.is_ascii_uppercase()) {
+        true => text.into(),
+        false => text.to_lowercase().into(),
+    }
 }
 
 const MAX_OCTETS: u64 = 1 << 30;

@@ -74,6 +74,18 @@ fn a_bad_line_leaves_the_working_database_as_it_is() {
 }
 
 #[test]
+fn config_check_reads_virtmaps_too() {
+    let desk = Desk::new("bob@abc.com: bob\njoe@abc.com a, b\n");
+    let check = || Command::new(env!("CARGO_BIN_EXE_vmail")).arg("--root").arg(desk.house.root().path()).args(["config", "check"]).output();
+    let output = check().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(said.contains("virtmaps:2: more than one recipient: a, b; name an alias") && !said.contains("virtmaps:1"), "{said}");
+    desk.write("bob@abc.com: bob\n");
+    assert_eq!(check().unwrap().status.code(), Some(0));
+}
+
+#[test]
 fn what_is_odd_is_told_and_compiled() {
     let desk = Desk::new("# one\r\nbob@abc.com: bob\r\nBOB@abc.com eve\r\njoe@xyz.com joe\r\nann@xyz.com joe\r\n");
     let (code, said) = desk.says(&[]);

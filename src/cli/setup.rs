@@ -1,11 +1,13 @@
 //! `vmail config` and `vmail tls`: setting a machine up.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 
 use crate::config::{Fault, Machine, Root};
+use crate::maps::{self, Virtmaps, Weight};
 use crate::os::atomic;
 use crate::tls;
 use crate::vdomain::aliases;
@@ -17,6 +19,7 @@ pub(super) fn check(root: &Root) -> anyhow::Result<ExitCode> {
     let directory = Directory::load(root, machine.clone(), None);
     let mut faults = directory.faults.clone();
     directory.domains().for_each(|domain| faults.extend(of_domain(root, domain)));
+    faults.extend(of_virtmaps(&root.virtmaps()));
     faults.iter().for_each(|fault| println!("{fault}"));
     let count = directory.domains().count();
     let plaintext = machine.plaintext.map_or("always until there is a certificate for the address, then tls-first".into(), |set| {
@@ -47,6 +50,19 @@ fn of_domain(root: &Root, domain: &VirtualDomain) -> Vec<Fault> {
         Err(error) => faults.push(Fault::unreadable(&path, &error)),
     }
     faults
+}
+
+/// Lines that do not hold; what is only odd is vnewvirtmaps' to tell.
+fn of_virtmaps(path: &Path) -> Vec<Fault> {
+    let octets = match maps::read(path) {
+        Ok(octets) => octets,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return vec![Fault::unreadable(path, &error)],
+    };
+    let text = maps::text(&octets);
+    let (_, remarks) = Virtmaps::parse(&text);
+    let wrong = remarks.iter().filter(|remark| remark.weight == Weight::Wrong);
+    wrong.map(|remark| Fault::of_line(path, remark.line, remark.to_string())).collect()
 }
 
 /// `vmail tls self-signed`: a certificate and key below `/etc/vmail/tls`, and what to write into vmail.toml.

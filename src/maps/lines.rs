@@ -12,7 +12,7 @@ pub fn text(octets: &[u8]) -> Cow<'_, str> {
 /// Each line that says something, with its number, counted from 1: no comments (`#` in the first column, behaviour.md trap 66), nothing
 /// that is blank. A CR before the line's end is no part of the value (trap 58); the first one is remarked on.
 pub(super) fn lines<'t>(text: &'t str, remarks: &mut Remarks) -> impl Iterator<Item = (usize, &'t str)> + use<'t> {
-    if let Some(at) = text.find("\r\n") {
+    if let Some(at) = memchr::memmem::find(text.as_bytes(), b"\r\n") {
         let line = 1 + text[..at].matches('\n').count();
         remarks.note_odd(line, "the line ends with CR LF, as of a file transferred in binary mode", "nothing to do: the CR is left out");
     }
@@ -22,8 +22,6 @@ pub(super) fn lines<'t>(text: &'t str, remarks: &mut Remarks) -> impl Iterator<I
 
 /// The key, and what stands behind the blanks after it; empty where there is nothing.
 pub(super) fn key_and_value(line: &str) -> (&str, &str) {
-    match line.split_once([' ', '\t']) {
-        Some((key, value)) => (key, value.trim_start_matches([' ', '\t'])),
-        None => (line, ""),
-    }
+    let (key, value) = line.split_at(memchr::memchr2(b' ', b'\t', line.as_bytes()).unwrap_or(line.len()));
+    (key, value.trim_start_matches([' ', '\t']))
 }

@@ -31,7 +31,7 @@ impl fmt::Display for Remark {
     }
 }
 
-/// All remarks on a table; of the first thousand also the words.
+/// All remarks on a table; of the first thousand of each weight also the words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remarks {
     told: Vec<Remark>,
@@ -58,19 +58,17 @@ impl Remarks {
     }
 
     pub(super) fn note_wrong(&mut self, line: usize, what: impl Into<String>, mend: &'static str) {
+        if self.wrong < MAX_TOLD {
+            self.told.push(Remark { line, weight: Weight::Wrong, what: what.into(), mend });
+        }
         self.wrong += 1;
-        self.tell(line, Weight::Wrong, what, mend);
     }
 
     pub(super) fn note_odd(&mut self, line: usize, what: impl Into<String>, mend: &'static str) {
-        self.odd += 1;
-        self.tell(line, Weight::Odd, what, mend);
-    }
-
-    fn tell(&mut self, line: usize, weight: Weight, what: impl Into<String>, mend: &'static str) {
-        if self.told.len() < MAX_TOLD {
-            self.told.push(Remark { line, weight, what: what.into(), mend });
+        if self.odd < MAX_TOLD {
+            self.told.push(Remark { line, weight: Weight::Odd, what: what.into(), mend });
         }
+        self.odd += 1;
     }
 }
 

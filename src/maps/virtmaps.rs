@@ -1,11 +1,11 @@
 //! `virtmaps`: one recipient for each address, and for each domain one that gets the rest (behaviour.md §7).
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
+use std::collections::{HashMap, HashSet};
 
 use super::lines::{key_and_value, lines};
-use super::{Remarks, is_plain, shown};
+use super::{Remarks, folded, is_plain, shown};
 use crate::address::Domain;
 
 /// What a virtmaps file says.
@@ -16,6 +16,8 @@ pub struct Virtmaps<'t> {
     by_key: HashMap<Cow<'t, str>, usize>,
     /// Each domain of a key as it is first written, with its line.
     domains: HashMap<&'t str, (Domain, usize)>,
+    /// Each domain of a recipient as written.
+    hosts: HashSet<&'t str>,
 }
 
 /// One line that holds.
@@ -56,7 +58,7 @@ impl<'t> Virtmaps<'t> {
         let (written, value) = key_and_value(text);
         let address = written.strip_suffix(':').unwrap_or(written);
         let key = self.key(line, address)?;
-        let recipient = recipient(value)?;
+        let recipient = self.recipient(value)?;
         if address.len() < written.len() {
             // makemap would take it for another key, without a word (behaviour.md trap 55).
             remarks.note_odd(line, format!("a colon after {}", shown(address)), "remove it: it is taken as if it were not there");
@@ -84,11 +86,10 @@ impl<'t> Virtmaps<'t> {
         if !is_plain(local) {
             return Err((format!("{} is no address", shown(text)), "write user@domain, without quotes"));
         }
-        let folded = self.domain(line, domain)?;
-        let is_folded = local.bytes().all(|octet| octet.is_ascii() && !octet.is_ascii_uppercase());
-        Ok(match folded.as_str() == domain && is_folded {
-            true => text.into(),
-            false => format!("{}@{folded}", local.to_lowercase()).into(),
+        let known = self.domain(line, domain)?;
+        Ok(match folded(local) {
+            Cow::Borrowed(_) if known.as_str() == domain => text.into(),
+            local => format!("{local}@{known}").into(),
         })
     }
 
@@ -103,9 +104,34 @@ impl<'t> Virtmaps<'t> {
         }
     }
 
+    /// Exactly one local name or address; whatever else aliases(5) knows is for aliases only (behaviour.md §7.2).
+    fn recipient(&mut self, text: &'t str) -> Result<&'t str, Wrong> {
+        let wrong = |what: &str, mend| Err((format!("{what}: {}", shown(text)), mend));
+        match text.as_bytes() {
+            [] => return Err(("no recipient".to_owned(), "write `address recipient`")),
+            [b'|' | b'/', ..] | [b'"', b'|' | b'/', ..] => return wrong("programs and files are no recipients here", ALIAS),
+            [b':', ..] => return wrong(":include: is for aliases", ALIAS),
+            _ => {}
+        }
+        match text.rsplit_once('@') {
+            _ if text.contains([',', ' ', '\t']) => wrong("more than one recipient", ALIAS),
+            None if is_plain(text) => Ok(text),
+            None => wrong("no local name", "write one name or address, without quotes or comments"),
+            Some((local, host)) if is_plain(local) && self.is_host(host) => Ok(text),
+            Some(_) => wrong("no address", "write user@domain"),
+        }
+    }
+
+    fn is_host(&mut self, text: &'t str) -> bool {
+        self.hosts.contains(text) || text.parse::<Domain>().is_ok() && self.hosts.insert(text)
+    }
+
     /// Other programs look up what they have found again (behaviour.md §8.3); here the first line decides (§7.3).
     fn remark_on_chains(&self, remarks: &mut Remarks) {
-        for entry in self.entries.iter().filter(|entry| entry.recipient.contains('@')) {
+        let ours: HashSet<&str> = self.domains.values().map(|(domain, _)| domain.as_str()).collect();
+        let leads_to_us = |host: &str| ours.contains(folded(host.strip_suffix('.').unwrap_or(host)).as_ref());
+        let to_us: HashSet<&str> = self.hosts.iter().copied().filter(|host| leads_to_us(host)).collect();
+        for entry in self.entries.iter().filter(|entry| entry.recipient.rsplit_once('@').is_some_and(|(_, host)| to_us.contains(host))) {
             let Some(next) = self.find(entry.recipient).filter(|next| next.recipient != entry.recipient) else { continue };
             let what = format!("the recipient {} is itself in line {}, which is not looked at", shown(entry.recipient), next.line);
             remarks.note_odd(entry.line, what, "write who is meant in the end");
@@ -136,28 +162,11 @@ impl<'t> Virtmaps<'t> {
 
 /// The order of look-ups, with what `get` finds under a key: the address in lower case, then `@domain`.
 pub(super) fn look_up<T>(address: &str, get: impl Fn(&str) -> Option<T>) -> Option<(String, T)> {
-    let address = address.to_lowercase();
+    let address = folded(address);
     let address = address.strip_suffix('.').unwrap_or(&address);
     let domain = &address[address.rfind('@')?..];
-    [address, domain].into_iter().find_map(|key| Some((key.to_owned(), get(key)?)))
-}
-
-/// Exactly one local name or address; whatever else aliases(5) knows is for aliases only (behaviour.md §7.2).
-fn recipient(text: &str) -> Result<&str, Wrong> {
-    let wrong = |what: &str, mend| Err((format!("{what}: {}", shown(text)), mend));
-    match text.as_bytes() {
-        [] => return Err(("no recipient".to_owned(), "write `address recipient`")),
-        [b'|' | b'/', ..] | [b'"', b'|' | b'/', ..] => return wrong("programs and files are no recipients here", ALIAS),
-        [b':', ..] => return wrong(":include: is for aliases", ALIAS),
-        _ if text.contains([',', ' ', '\t']) => return wrong("more than one recipient", ALIAS),
-        _ => {}
-    }
-    match text.rsplit_once('@') {
-        None if is_plain(text) => Ok(text),
-        None => wrong("no local name", "write one name or address, without quotes or comments"),
-        Some((local, domain)) if is_plain(local) && domain.parse::<Domain>().is_ok() => Ok(text),
-        Some(_) => wrong("no address", "write user@domain"),
-    }
+    let found = |key| get(key).map(|found: T| (key.to_owned(), found));
+    found(address).or_else(|| found(domain))
 }
 
 /// What is wrong, and what to do about it.

@@ -85,6 +85,7 @@ fn trap_56_of_two_lines_for_a_key_the_first_holds() {
 #[test]
 fn trap_57_keys_are_folded_and_values_not_and_blanks_around_values_go() {
     assert_eq!(recipient_of("Bob@Abc.COM \t Bob@AOL.com \t\n", "bOB@aBC.com").as_deref(), Some("Bob@AOL.com"));
+    assert_eq!(recipient_of("\u{1c5}Ü@abc.com x\n", "\u{1c6}ü@abc.com").as_deref(), Some("x"), "letters beyond ASCII have cases, too");
 }
 
 #[test]
