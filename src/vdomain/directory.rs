@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::identify::Names;
-use super::{Account, Users};
+use super::{Account, AliasFiles, Users};
 use crate::address::{Domain, User};
 use crate::config::{AddressKind, DomainRecord, Fault, Machine, Owned, Root, Spool};
 use crate::os::{Actor, privilege};
@@ -58,6 +58,8 @@ pub enum Standing {
 pub struct Realm {
     /// The users.
     pub users: Users,
+    /// The aliases.
+    pub aliases: AliasFiles,
     /// The folder of the maildrops.
     pub spool: PathBuf,
     /// Below it is everything, the homes that passwd names too.
@@ -221,7 +223,12 @@ impl VirtualDomain {
             None if record.enabled => Standing::Served,
             None => Standing::Disabled,
         };
-        let realm = Realm { users: Users::of(root.passwd(&name), root.shadow(&name)), spool: root.spool(&name), root: root.path().into() };
+        let realm = Realm {
+            users: Users::of(root.passwd(&name), root.shadow(&name)),
+            aliases: AliasFiles::of(root.aliases(&name), record.delivery.alias_files.iter().map(|path| root.named(path))),
+            spool: root.spool(&name),
+            root: root.path().into(),
+        };
         VirtualDomain { name, record, standing, realm }
     }
 
@@ -234,6 +241,7 @@ impl VirtualDomain {
             standing: Standing::Served,
             realm: Realm {
                 users: Users::of(root.system_passwd(), root.system_shadow()),
+                aliases: AliasFiles::default(),
                 spool: root.system_mail(),
                 root: root.path().into(),
             },
