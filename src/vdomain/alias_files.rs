@@ -25,11 +25,11 @@ impl AliasFiles {
     ///
     /// # Errors
     /// One cannot be read. What it says of a name is then unknown, and so is what the files after it say.
-    pub fn current(&self) -> Result<AliasesNow<'_>, Fault> {
+    pub fn current(&self) -> Result<AliasesNow, Fault> {
         let mut files = Vec::with_capacity(1 + self.further.len());
         for file in self.implicit.iter().chain(&self.further) {
             match file.current() {
-                Ok(aliases) => files.push((file.path(), aliases)),
+                Ok(aliases) => files.push((file.path().to_owned(), aliases)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_implicit(file) => {}
                 Err(error) => return Err(Fault::unreadable(file.path(), &error)),
             }
@@ -49,12 +49,12 @@ impl AliasFiles {
 
 /// What a domain's alias files say at one moment.
 #[derive(Debug)]
-pub struct AliasesNow<'a>(Vec<(&'a Path, Arc<Aliases>)>);
+pub struct AliasesNow(Vec<(PathBuf, Arc<Aliases>)>);
 
-impl AliasesNow<'_> {
+impl AliasesNow {
     /// The entry of a name and the file that has it: of the first file, and no other, that has the name.
     pub fn get(&self, name: &str) -> Option<(&Path, &Alias)> {
-        self.0.iter().find_map(|(path, aliases)| Some((*path, aliases.get(name)?)))
+        self.0.iter().find_map(|(path, aliases)| Some((&**path, aliases.get(name)?)))
     }
 }
 

@@ -80,6 +80,16 @@ impl VirtualDomain {
         self.realm.root.join(account.home.strip_prefix("/").unwrap_or(&account.home))
     }
 
+    /// The file `NAME.auto` that answers mail for `name` (behaviour.md §4.8); it need not exist.
+    pub fn auto_reply(&self, name: &User) -> PathBuf {
+        Root::new(&self.realm.root).files(&self.name).join(format!("{name}.auto"))
+    }
+
+    /// The record's file; it need not exist.
+    pub fn record_path(&self) -> PathBuf {
+        Root::new(&self.realm.root).record(&self.name)
+    }
+
     /// The maildrop of `user`.
     pub fn maildrop(&self, user: &User) -> PathBuf {
         self.realm.spool.join(user.as_str())
@@ -180,6 +190,10 @@ impl Names for Directory {
 
     fn declared(&self, address: IpAddr) -> Option<AddressKind> {
         self.machine.address.get(&address).copied()
+    }
+
+    fn host(&self) -> &str {
+        &self.host
     }
 
     fn is_host(&self, name: &str) -> bool {
