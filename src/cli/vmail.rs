@@ -45,7 +45,7 @@ enum Command {
     /// How much mail users may have
     #[command(subcommand)]
     Quota(QuotaCommand),
-    /// Tell whose a connection or a login would be, and why
+    /// Tell whose a connection or a login would be, or who gets the mail for an address, and why
     Explain(explain::Options),
     /// Look at domains as their users meet them; the same as checkvdomain
     Check {
