@@ -8,7 +8,7 @@ mod quota;
 mod record;
 mod root;
 
-pub use delivery::{CommandLine, DeliveryRecord, Fallback, Tokens};
+pub use delivery::{CommandLine, DeliveryRecord, Fallback, OverQuota, Tokens};
 pub use fault::Fault;
 pub use folders::{FoldersRecord, Separator, SpecialUse, Spool};
 pub use machine::{

@@ -23,11 +23,31 @@ pub struct DeliveryRecord {
     pub plus_addressing: bool,
     /// Whether mail for `joe.who` is that of the user whose full name in `passwd.DOMAIN` is "Joe Who" (behaviour.md §4.4).
     pub full_names: bool,
+    /// What becomes of mail for a user whose mailbox is full.
+    pub over_quota: OverQuota,
+}
+
+/// What becomes of mail for a user whose mailbox is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OverQuota {
+    /// The sender hears of it at once.
+    #[default]
+    Refuse,
+    /// It waits where it comes from, usually for days.
+    Wait,
 }
 
 impl Default for DeliveryRecord {
     fn default() -> DeliveryRecord {
-        DeliveryRecord { reject: false, alias_files: Vec::new(), fallback: Fallback::Refuse, plus_addressing: true, full_names: false }
+        DeliveryRecord {
+            reject: false,
+            alias_files: Vec::new(),
+            fallback: Fallback::Refuse,
+            plus_addressing: true,
+            full_names: false,
+            over_quota: OverQuota::Refuse,
+        }
     }
 }
 
