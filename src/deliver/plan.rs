@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Leaf;
+use super::{Leaf, Outcome};
 use crate::vdomain::VirtualDomain;
 
 /// Who gets the mail for one address, and how that was found.
@@ -158,13 +158,6 @@ impl Plan {
 impl fmt::Display for Refusal {
     /// Polite and without paths: a sender may read it (behaviour.md §18 trap 46).
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Refusal::NotOurs => "this domain is not served here",
-            Refusal::Rejected => "this domain accepts no mail",
-            Refusal::Nobody => "there is no such user here",
-            Refusal::Ambiguous => "several users here have that name",
-            Refusal::Loop => "the address leads back to itself",
-            Refusal::Option => "this name or this sender is not accepted here",
-        })
+        out.write_str(Outcome::Refused(*self).reply().text)
     }
 }

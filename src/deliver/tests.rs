@@ -10,6 +10,9 @@ use super::*;
 use crate::config::{Machine, Root};
 use crate::vdomain::Directory;
 
+mod mailboxes;
+mod outcomes;
+
 /// A tree with domains.
 struct Site {
     _folder: tempfile::TempDir,
