@@ -1,5 +1,9 @@
 //! Names that cannot be wrong: a value of these types is safe in a path, a log line and a reply.
 
+mod envelope;
+
+pub use envelope::Address;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Configuration: `vmail.toml`, the per-domain records, and where everything lies below the root.
 
+mod delivery;
 mod fault;
 mod folders;
 mod machine;
@@ -7,6 +8,7 @@ mod quota;
 mod record;
 mod root;
 
+pub use delivery::{CommandLine, DeliveryRecord, Fallback, OverQuota, Tokens};
 pub use fault::Fault;
 pub use folders::{FoldersRecord, Separator, SpecialUse, Spool};
 pub use machine::{

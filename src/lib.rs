@@ -12,13 +12,14 @@
 //! tls     : address config os vdomain           # certificates by dialled address and server name; reload
 //! store   : address config message os vdomain   # mailboxes: Maildir, mbox, memory; index, news, quota, locks
 //! maps    : address config os vdomain           # virtmaps, virtusertable, ...: tables of addresses; read, looked up, checked, compiled
+//! deliver : address config message os store vdomain    # plan: who gets the mail for an address
 //! login   : address config os vdomain           # name + password + dialled domain -> Account; throttle, cache, SASL
 //! wire    : address config os                   # lines, dots, TLS upgrade, deadlines, counters of one client; fd 0
 //! pop3    : address config login os store vdomain wire    # RFC 1939 and its extensions
 //! check   : address config os tls vdomain       # checkvdomain: findings and mends
 //! admin   : address config login os store tls vdomain     # deeds of operators, for the command line and later the web
 //! serve   : address config login os pop3 store tls vdomain wire    # listeners, inetd, systemd, hand-over
-//! cli     : address admin check config login maps os pop3 serve store tls vdomain wire    # the programs' command lines, logs, demo
+//! cli     : address admin check config deliver login maps os pop3 serve store tls vdomain wire    # the programs' command lines, logs, demo
 //! ```
 #![deny(unsafe_code)]
 
@@ -27,6 +28,7 @@ pub mod admin;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod deliver;
 pub mod login;
 pub mod maps;
 pub mod message;

@@ -3,6 +3,7 @@
 mod admin;
 mod architecture;
 mod daemon;
+mod deliver;
 mod harness;
 mod house;
 mod identify;

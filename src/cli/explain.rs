@@ -1,4 +1,4 @@
-//! `vmail explain`: the decision of the server, with each step.
+//! `vmail explain`: what the server decides of a connection or of mail, with each step.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,21 +6,29 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::Args;
 
+use crate::address::Address;
 use crate::config::{Machine, Root};
+use crate::deliver::{self, Verdict};
 use crate::vdomain::{Answer, Decision, Directory, Evidence, Login, NamesOf, Resolver, Whose, identify};
 
-/// Tell whose a connection or a login would be, and why
+/// Tell whose a connection or a login would be, or who gets the mail for an address, and why
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// The address that the client dials
-    #[arg(long)]
-    local: IpAddr,
+    #[arg(long, required_unless_present = "rcpt")]
+    local: Option<IpAddr>,
     /// The server name that it asks for in TLS
     #[arg(long)]
     sni: Option<String>,
     /// The name that it logs in with
     #[arg(long)]
     login: Option<String>,
+    /// The address that mail is for
+    #[arg(long, conflicts_with_all = ["local", "sni", "login"])]
+    rcpt: Option<Address>,
+    /// The sender of that mail; none for a bounce
+    #[arg(long, requires = "rcpt", default_value = "", hide_default_value = true)]
+    from: String,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -29,16 +37,36 @@ pub(super) struct Options {
 pub(super) fn run(root: &Root, options: &Options) -> anyhow::Result<()> {
     let machine = Arc::new(Machine::load(root)?);
     let directory = Directory::load(root, machine.clone(), None);
+    match (&options.rcpt, options.local) {
+        (Some(rcpt), _) => delivery(&directory, rcpt, options),
+        (None, Some(local)) => connection(&machine, &directory, local, options),
+        (None, None) => Ok(()),
+    }
+}
+
+fn delivery(directory: &Directory, rcpt: &Address, options: &Options) -> anyhow::Result<()> {
+    let plan = deliver::plan(directory, rcpt, &options.from);
+    match options.json {
+        true => println!("{}", plan.to_json()),
+        false => println!("{plan}"),
+    }
+    match plan.verdict() {
+        Verdict::Deliver => Ok(()),
+        verdict => bail!("{verdict}"),
+    }
+}
+
+fn connection(machine: &Machine, directory: &Directory, local: IpAddr, options: &Options) -> anyhow::Result<()> {
     let login = match &options.login {
         None => None,
         Some(text) => Some(Login::parse(text, &machine.login.separators)?),
     };
-    let evidence = Evidence { local: options.local, names: NamesOf::Unasked, sni: options.sni.as_deref(), login: login.as_ref() };
-    let names = names(&machine, &directory, &evidence)?;
-    let decision = identify(&directory, &Evidence { names: names.evidence(), ..evidence });
+    let evidence = Evidence { local, names: NamesOf::Unasked, sni: options.sni.as_deref(), login: login.as_ref() };
+    let names = names(machine, directory, &evidence)?;
+    let decision = identify(directory, &Evidence { names: names.evidence(), ..evidence });
     match options.json {
-        true => println!("{}", json(&decision, &directory)),
-        false => print(options, &decision, &directory),
+        true => println!("{}", json(&decision, directory)),
+        false => print(local, &decision, directory),
     }
     if let Whose::Refused(refusal) = decision.whose {
         bail!("refused: {refusal:?}");
@@ -57,8 +85,8 @@ fn names(machine: &Machine, directory: &Directory, evidence: &Evidence<'_>) -> a
     Ok(answer)
 }
 
-fn print(options: &Options, decision: &Decision, directory: &Directory) {
-    println!("dialled {}", options.local);
+fn print(local: IpAddr, decision: &Decision, directory: &Directory) {
+    println!("dialled {local}");
     decision.steps.iter().for_each(|step| println!("  {step}"));
     println!("=> {} ({})", whose(decision, directory), decision.why);
 }

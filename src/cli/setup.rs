@@ -40,15 +40,7 @@ fn of_domain(root: &Root, domain: &VirtualDomain) -> Vec<Fault> {
         Ok(shadow) => faults.extend(shadow.faults.clone()),
         Err(error) => faults.push(Fault::unreadable(users.shadow_path(), &error)),
     }
-    let path = root.aliases(&domain.name);
-    match std::fs::read(&path) {
-        Ok(text) => {
-            let (_, flaws) = aliases::parse(&text);
-            faults.extend(flaws.into_iter().map(|flaw| Fault::of_line(&path, flaw.line, format!("{}; {}", flaw.what, flaw.mend))));
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => faults.push(Fault::unreadable(&path, &error)),
-    }
+    domain.realm.aliases.paths().for_each(|path| faults.extend(of_aliases(path, path == root.aliases(&domain.name))));
     faults
 }
 
@@ -63,6 +55,14 @@ fn of_virtmaps(path: &Path) -> Vec<Fault> {
     let (_, remarks) = Virtmaps::parse(&text);
     let wrong = remarks.iter().filter(|remark| remark.weight == Weight::Wrong);
     wrong.map(|remark| Fault::of_line(path, remark.line, remark.to_string())).collect()
+}
+
+fn of_aliases(path: &Path, may_be_missing: bool) -> Vec<Fault> {
+    match std::fs::read(path) {
+        Ok(text) => aliases::parse(&text).1.iter().map(|flaw| flaw.fault(path)).collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_be_missing => Vec::new(),
+        Err(error) => vec![Fault::unreadable(path, &error)],
+    }
 }
 
 /// `vmail tls self-signed`: a certificate and key below `/etc/vmail/tls`, and what to write into vmail.toml.

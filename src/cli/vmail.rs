@@ -49,7 +49,7 @@ enum Command {
     /// Tables of addresses: sendmail's in /etc/mail, and virtmaps
     #[command(subcommand)]
     Maps(MapsCommand),
-    /// Tell whose a connection or a login would be, and why
+    /// Tell whose a connection or a login would be, or who gets the mail for an address, and why
     Explain(explain::Options),
     /// Look at domains as their users meet them; the same as checkvdomain
     Check {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, FoldersRecord, Pair, Plaintext, QuotaRecord, Seconds, Spool};
+use super::{DeliveryRecord, Fault, FoldersRecord, Pair, Plaintext, QuotaRecord, Seconds, Spool};
 use crate::address::Domain;
 
 /// What an administrator says of one domain. Every setting has a default.
@@ -39,6 +39,8 @@ pub struct DomainRecord {
     pub tls: Option<Pair>,
     /// POP3.
     pub pop3: Pop3Record,
+    /// Who gets its mail.
+    pub delivery: DeliveryRecord,
     /// How much mail its users may have.
     pub quota: QuotaRecord,
     /// How mail folders are named, and which are there from the start.
@@ -60,6 +62,7 @@ impl Default for DomainRecord {
             plaintext: None,
             tls: None,
             pop3: Pop3Record::default(),
+            delivery: DeliveryRecord::default(),
             quota: QuotaRecord::default(),
             folders: FoldersRecord::default(),
         }
@@ -70,7 +73,7 @@ impl DomainRecord {
     /// Parses the text of `file`.
     pub fn parse(text: &str, file: &Path) -> Result<DomainRecord, Fault> {
         let record: DomainRecord = toml::from_str(text).map_err(|error| Fault::of_toml(file, text, &error))?;
-        record.folders.check().map_err(|what| Fault::of_file(file, what))?;
+        record.folders.check().and_then(|()| record.delivery.check()).map_err(|what| Fault::of_file(file, what))?;
         Ok(record)
     }
 

@@ -77,6 +77,11 @@ impl Root {
         self.0.join("var/spool/vmail").join(domain.as_str())
     }
 
+    /// `/var/spool/vmail/files/DOMAIN`, where administrators put auto-responders and vacation texts (behaviour.md §4.8, §4.9).
+    pub fn files(&self, domain: &Domain) -> PathBuf {
+        self.0.join("var/spool/vmail/files").join(domain.as_str())
+    }
+
     /// `/vhome/DOMAIN/home/USER`.
     pub fn home(&self, owner: &Owner) -> PathBuf {
         self.0.join("vhome").join(owner.domain().as_str()).join("home").join(owner.user().as_str())

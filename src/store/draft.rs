@@ -194,6 +194,36 @@ impl Letter {
         self.0.len == 0
     }
 
+    /// The first octets, `most` of them if there are so many. Blocks.
+    pub fn beginning(&self, most: usize) -> Result<Vec<u8>, Trouble> {
+        let len = usize::try_from(self.len()).unwrap_or(usize::MAX).min(most);
+        match &self.0.text {
+            Text::Memory(text) => Ok(text[..len].to_vec()),
+            Text::File { file, from } => {
+                let mut text = vec![0; len];
+                file.read_exact_at(&mut text, *from).map_err(Trouble::io("reading", Path::new("a staged message")))?;
+                Ok(text)
+            }
+        }
+    }
+
+    /// Adds the text to `draft`, from octet `start` on. Blocks.
+    pub fn copy_into(&self, draft: &mut Draft, start: u64) -> Result<(), Trouble> {
+        let (mut skipped, mut trouble) = (start, None);
+        let read = self.each(|piece| {
+            let skip = usize::try_from(skipped).unwrap_or(usize::MAX).min(piece.len());
+            skipped -= skip as u64;
+            draft.push(&piece[skip..]).map_err(|why| {
+                trouble = Some(why);
+                io::ErrorKind::Other.into()
+            })
+        });
+        match trouble {
+            Some(trouble) => Err(trouble),
+            None => read.map_err(Trouble::io("reading", Path::new("a staged message"))),
+        }
+    }
+
     pub(super) fn measured(&self) -> &Measured {
         &self.0.measured
     }

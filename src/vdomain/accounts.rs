@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::password;
 use crate::address::User;
@@ -66,12 +66,37 @@ pub struct Account {
     pub home: PathBuf,
 }
 
+impl Account {
+    /// The full name: what stands in gecos before the first comma, where offices and telephones follow.
+    pub fn full_name(&self) -> &str {
+        self.gecos.split(',').next().unwrap_or_default().trim()
+    }
+}
+
+/// A full name as a local part.
+fn dotted(full_name: &str) -> String {
+    full_name.split_whitespace().collect::<Vec<_>>().join(".").to_lowercase()
+}
+
 /// The text of `passwd.DOMAIN`, understood.
 #[derive(Debug, Default)]
 pub struct Passwd {
     users: HashMap<User, Account>,
+    /// By [`dotted`] full name; made when first asked for. `None`: several have that name.
+    full_names: OnceLock<HashMap<String, Option<User>>>,
     /// Lines that could not be understood; the others hold.
     pub faults: Vec<Fault>,
+}
+
+/// Who has a full name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// Nobody.
+    Nobody,
+    /// This user alone.
+    One(&'a User),
+    /// More than one: nobody can tell who is meant (behaviour.md §19).
+    Several,
 }
 
 impl Passwd {
@@ -98,6 +123,24 @@ impl Passwd {
     /// The account of `user`.
     pub fn get(&self, user: &User) -> Option<&Account> {
         self.users.get(user)
+    }
+
+    /// Whose full name this is, blanks written as dots: "joe who" is `joe.who`, in any case (behaviour.md §4.4).
+    pub fn by_full_name(&self, dotted_name: &str) -> Named<'_> {
+        let names = self.full_names.get_or_init(|| self.index_of_full_names());
+        match names.get(&dotted_name.to_lowercase()) {
+            Some(Some(user)) => Named::One(user),
+            Some(None) => Named::Several,
+            None => Named::Nobody,
+        }
+    }
+
+    fn index_of_full_names(&self) -> HashMap<String, Option<User>> {
+        let mut names = HashMap::with_capacity(self.users.len());
+        for (user, account) in self.users.iter().filter(|(_, account)| !account.full_name().is_empty()) {
+            names.entry(dotted(account.full_name())).and_modify(|one| *one = None).or_insert_with(|| Some(user.clone()));
+        }
+        names
     }
 
     /// All users, in no order.
@@ -248,6 +291,21 @@ mod tests {
         assert_eq!(faults.len(), 5, "{faults:?}");
         assert!(faults[0].starts_with("passwd.va.test:3: has 1 fields"));
         assert_eq!(faults[3], "passwd.va.test:6: no home directory");
+    }
+
+    #[test]
+    fn a_full_name_is_of_one_user_or_of_nobody() {
+        let text =
+            "joe:x:1:1:Joe Who,Room 1:/h:\nann:x:1:1:Ann  de la Rue:/h:\nbob:x:1:1:Bob:/h:\nbob2:x:1:1:BOB,:/h:\ncy:x:1:1:,Room 2:/h:\n";
+        let passwd = Passwd::parse(text.as_bytes(), Path::new("passwd"));
+        let is = |name: &str| match passwd.by_full_name(name) {
+            Named::One(user) => user.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(
+            ["Joe.Who", "ann.de.la.rue", "bob", "room.2", "", "joe"].map(is),
+            ["joe", "ann", "Several", "Nobody", "Nobody", "Nobody"]
+        );
     }
 
     #[test]

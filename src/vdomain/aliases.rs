@@ -1,10 +1,16 @@
 //! aliases(5): the text of `aliases.DOMAIN`, read as sendmail's newaliases(8) reads it (behaviour.md §10.2, §11).
 
+mod include;
 mod target;
+mod write;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+pub use include::{Member, members};
 pub use target::Target;
+
+use crate::config::Fault;
 
 /// What one alias file says: each name with those who get its mail. Names are local parts of the file's own domain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +36,13 @@ pub struct Flaw {
     pub what: String,
     /// What to do about it.
     pub mend: &'static str,
+}
+
+impl Flaw {
+    /// It, in `file`.
+    pub fn fault(&self, file: &Path) -> Fault {
+        Fault::of_line(file, self.line, format!("{}; {}", self.what, self.mend))
+    }
 }
 
 impl Aliases {

@@ -124,6 +124,10 @@ impl Names for Compiled {
         self.machine.address.get(&address).copied()
     }
 
+    fn host(&self) -> &str {
+        &self.host
+    }
+
     fn is_host(&self, name: &str) -> bool {
         self.host.eq_ignore_ascii_case(name)
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::identify::Names;
-use super::{Account, Users};
+use super::{Account, AliasFiles, Users};
 use crate::address::{Domain, User};
 use crate::config::{AddressKind, DomainRecord, Fault, Machine, Owned, Root, Spool};
 use crate::os::{Actor, privilege};
@@ -58,6 +58,8 @@ pub enum Standing {
 pub struct Realm {
     /// The users.
     pub users: Users,
+    /// The aliases.
+    pub aliases: AliasFiles,
     /// The folder of the maildrops.
     pub spool: PathBuf,
     /// Below it is everything, the homes that passwd names too.
@@ -76,6 +78,16 @@ impl VirtualDomain {
     /// The home of `account`.
     pub fn home(&self, account: &Account) -> PathBuf {
         self.realm.root.join(account.home.strip_prefix("/").unwrap_or(&account.home))
+    }
+
+    /// The file `NAME.auto` that answers mail for `name` (behaviour.md §4.8); it need not exist.
+    pub fn auto_reply(&self, name: &User) -> PathBuf {
+        Root::new(&self.realm.root).files(&self.name).join(format!("{name}.auto"))
+    }
+
+    /// The record's file; it need not exist.
+    pub fn record_path(&self) -> PathBuf {
+        Root::new(&self.realm.root).record(&self.name)
     }
 
     /// The maildrop of `user`.
@@ -180,6 +192,10 @@ impl Names for Directory {
         self.machine.address.get(&address).copied()
     }
 
+    fn host(&self) -> &str {
+        &self.host
+    }
+
     fn is_host(&self, name: &str) -> bool {
         self.host.eq_ignore_ascii_case(name)
     }
@@ -221,7 +237,12 @@ impl VirtualDomain {
             None if record.enabled => Standing::Served,
             None => Standing::Disabled,
         };
-        let realm = Realm { users: Users::of(root.passwd(&name), root.shadow(&name)), spool: root.spool(&name), root: root.path().into() };
+        let realm = Realm {
+            users: Users::of(root.passwd(&name), root.shadow(&name)),
+            aliases: AliasFiles::of(root.aliases(&name), record.delivery.alias_files.iter().map(|path| root.named(path))),
+            spool: root.spool(&name),
+            root: root.path().into(),
+        };
         VirtualDomain { name, record, standing, realm }
     }
 
@@ -234,6 +255,7 @@ impl VirtualDomain {
             standing: Standing::Served,
             realm: Realm {
                 users: Users::of(root.system_passwd(), root.system_shadow()),
+                aliases: AliasFiles::default(),
                 spool: root.system_mail(),
                 root: root.path().into(),
             },

@@ -43,6 +43,8 @@ pub trait Names: Send + Sync {
     fn by_address(&self, address: IpAddr) -> Option<Arc<VirtualDomain>>;
     /// What `vmail.toml` declares that address to be.
     fn declared(&self, address: IpAddr) -> Option<AddressKind>;
+    /// The machine's own name.
+    fn host(&self) -> &str;
     /// Whether `name` is the machine's own, so that `joe@name` is a user of the main domain.
     fn is_host(&self, name: &str) -> bool;
     /// All domains. Where they are not in memory, their records are read.

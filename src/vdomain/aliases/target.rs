@@ -201,9 +201,10 @@ fn address(local: &str, domain: &str) -> Result<Target, Wrong> {
     if unquote(local).is_none() && local.contains([' ', '\t', '@']) || domain.contains([' ', '\t']) {
         return Err(BLANK);
     }
+    let domain = domain.to_lowercase();
     let is_local = is_plain(local) || unquote(local).is_some_and(|inner| !inner.is_empty());
-    match is_local && is_domain(domain) {
-        true => Ok(Target::Address(format!("{local}@{}", domain.to_lowercase()))),
+    match is_local && is_domain(&domain) {
+        true => Ok(Target::Address(format!("{local}@{domain}"))),
         false => Err(("invalid address", "write local@domain")),
     }
 }

@@ -196,6 +196,49 @@ fn sizes_and_counts_have_limits() {
     assert!(flaws[0].what.len() < 200, "a log line shows the head only");
 }
 
+#[test]
+fn an_include_file_has_targets_on_each_line() {
+    let text = b"# staff\n\na@x.org, Joe\r\n\\ann\n\"|/bin/cmd a\", /tmp/f\n:include:/other";
+    let (found, flaws) = members(text);
+    assert_eq!(flaws, []);
+    let lines: Vec<_> = found.iter().map(|member| member.line).collect();
+    assert_eq!(lines, [3, 3, 4, 5, 5, 6]);
+    assert_eq!(found[1].target, name("joe"));
+    assert_eq!(found[3].target, Target::Program("/bin/cmd a".into()));
+}
+
+#[test]
+fn what_an_include_file_has_wrong_keeps_its_place() {
+    let (found, flaws) = members(b"joe\n# a comment\n # none\nann # no comment\nbob\n");
+    assert_eq!(flaws.iter().map(|flaw| flaw.line).collect::<Vec<_>>(), [3, 4]);
+    assert!(matches!(&found[..], [joe, Member { line: 3, target: Target::Broken(_) }, Member { line: 4, target: Target::Broken(_) }, bob]
+        if joe.target == name("joe") && bob.target == name("bob")));
+    let (found, flaws) = members(format!("joe\n{}", "# comment\n".repeat(MAX_OCTETS / 10 + 1)).as_bytes());
+    assert!(matches!(&found[1].target, Target::Broken(_)) && flaws.len() == 1, "what is cut off waits");
+    let (found, flaws) = members("joe\n".repeat(MAX_NAMES + 2).as_bytes());
+    assert_eq!((found.len(), flaws.len()), (MAX_NAMES + 1, 1));
+}
+
+/// What is written, read again.
+fn again(aliases: &Aliases) -> Aliases {
+    let (again, flaws) = parse(aliases.to_string().as_bytes());
+    assert_eq!(flaws, [], "{aliases}");
+    again
+}
+
+fn meaning(aliases: &Aliases) -> Vec<(String, Vec<Target>)> {
+    aliases.iter().map(|(name, alias)| (name.to_owned(), alias.targets.clone())).collect()
+}
+
+#[test]
+fn what_is_read_is_written_as_it_reads() {
+    let text = "a: <\"\\\"x\">, <\"\\\\y\">, <|a@x.org>, \"a, b\"@x.org, \"|cmd \\\"a\\\"\", \"/a b\", \":include:/a,b\", \\joe\n\"#b\": \" c \"\n";
+    let (aliases, flaws) = parse(text.as_bytes());
+    assert_eq!(flaws, []);
+    assert_eq!(aliases.get("a").unwrap().targets.len(), 8);
+    assert_eq!(meaning(&again(&aliases)), meaning(&aliases));
+}
+
 proptest! {
     #[test]
     fn no_octets_stop_the_reader(text in proptest::collection::vec(any::<u8>(), 0..400)) {
@@ -209,5 +252,22 @@ proptest! {
             prop_assert!(!name.is_empty() && !alias.targets.is_empty());
             prop_assert_eq!(aliases.get(name), Some(alias));
         }
+    }
+
+    #[test]
+    fn what_was_understood_reads_back(text in "([ab:]|: |[,|/\\\\\"()<>@# \t\u{e9}\u{130}]|@x.org|:include:/|\"\\|\n){0,60}") {
+        let (mut aliases, _) = parse(text.as_bytes());
+        aliases.by_name.retain(|_, alias| !alias.targets.iter().any(|target| matches!(target, Target::Broken(_))));
+        prop_assert_eq!(meaning(&again(&aliases)), meaning(&aliases));
+    }
+
+    #[test]
+    fn what_was_understood_of_a_list_reads_back(text in "([ab]|[,|/\\\\\"()<>@# \t\u{e9}\u{130}]|@x.org|:include:/|\"\\|\n){0,60}") {
+        let targets: Vec<_> = members(text.as_bytes()).0.into_iter().map(|member| member.target).collect();
+        let targets: Vec<_> = targets.into_iter().filter(|target| !matches!(target, Target::Broken(_))).collect();
+        let written: String = targets.iter().map(|target| format!("{target}\n")).collect();
+        prop_assume!(!written.starts_with('#') && !written.contains("\n#"));
+        let again: Vec<_> = members(written.as_bytes()).0.into_iter().map(|member| member.target).collect();
+        prop_assert_eq!(again, targets);
     }
 }

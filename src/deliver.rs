@@ -1,0 +1,23 @@
+//! Delivery: who gets the mail for an address, and bringing it there.
+
+mod ask;
+mod field;
+mod include;
+mod leaf;
+mod mail;
+mod mailbox;
+mod outcome;
+mod picture;
+mod plan;
+mod planner;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use field::Field;
+pub use leaf::{Command, Leaf, Mailbox};
+pub use mail::Mail;
+pub use outcome::{Fate, Outcome, Reply};
+pub use plan::{Found, Place, Plan, Refusal, Step, Verdict, Way};
+pub use planner::plan;

@@ -1,0 +1,84 @@
+//! A message on its way: its text and its envelope sender.
+
+use super::field::{self, Field};
+use crate::address::Owner;
+use crate::store::{Letter, Store, Trouble};
+
+/// A message on its way: its text and its envelope sender.
+#[derive(Clone)]
+pub struct Mail {
+    letter: Letter,
+    sender: String,
+    /// Octets of the From_ line that the program before us may have written (behaviour.md §18 trap 48).
+    postmark: usize,
+    /// The header, as far as it is looked at, behind the From_ line.
+    header: Vec<u8>,
+}
+
+impl Mail {
+    /// `letter` from the envelope sender `sender`, which is empty for a bounce. May read the disk.
+    ///
+    /// # Errors
+    /// A large message, kept on the disk, cannot be read.
+    pub fn new(letter: Letter, sender: impl Into<String>) -> Result<Mail, Trouble> {
+        let mut header = letter.beginning(MOST)?;
+        let postmark = if is_postmarked(&header) { header.iter().position(|&octet| octet == b'\n').map_or(0, |end| end + 1) } else { 0 };
+        header.drain(..postmark);
+        let (whole, last) = field::fields(&header).fold((0, 0), |(sum, _), field| (sum + field.lines.len(), field.lines.len()));
+        // Where the header goes on behind what was read, its last field is only a part of one.
+        let is_cut = whole == header.len() && (postmark + whole) as u64 != letter.len();
+        header.truncate(if is_cut { whole - last } else { whole });
+        Ok(Mail { letter, sender: sender.into(), postmark, header })
+    }
+
+    /// The envelope sender; empty for a bounce.
+    pub fn sender(&self) -> &str {
+        &self.sender
+    }
+
+    /// The fields of its header; of a header of more than 256 KiB those at its beginning.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        field::fields(&self.header)
+    }
+
+    /// Whether it is copied without touching the disk, or nearly so.
+    pub(super) fn is_small(&self) -> bool {
+        self.letter.len() <= 512 * 1024
+    }
+
+    /// Whether it has been in this mailbox before, and somebody sent it on from there.
+    pub fn was_delivered_to(&self, owner: &Owner) -> bool {
+        let owner = owner.to_string();
+        self.fields().any(|field| field.is("Delivered-To") && field.value.eq_ignore_ascii_case(owner.as_bytes()))
+    }
+
+    /// The letter that lies in the mailbox of `owner`: with the one Return-Path of RFC 5321 §4.4, which says where bounces go, and with a
+    /// mark that it has been there. Blocks.
+    ///
+    /// # Errors
+    /// A large message cannot be read or written.
+    pub fn letter_for(&self, owner: &Owner, bounces_to: &str, store: &Store) -> Result<Letter, Trouble> {
+        let mut draft = store.draft();
+        draft.push(format!("Return-Path: <{}>\nDelivered-To: {owner}\n", printable(bounces_to)).as_bytes())?;
+        for field in self.fields().filter(|field| !field.is("Return-Path")) {
+            draft.push(field.lines)?;
+        }
+        self.letter.copy_into(&mut draft, (self.postmark + self.header.len()) as u64)?;
+        draft.finish()
+    }
+}
+
+/// Whether an mbox separator stands before the header; `>From ` is a copy of one that a relay made.
+fn is_postmarked(text: &[u8]) -> bool {
+    text.starts_with(b"From ") || text.starts_with(b">From ")
+}
+
+/// A stranger's address for a header field: one line, and the angle brackets are ours.
+fn printable(address: &str) -> String {
+    address.chars().filter(|letter| !letter.is_control() && !"<>".contains(*letter)).take(LONGEST_PATH).collect()
+}
+
+/// So much of a message is looked at for its header, in octets.
+const MOST: usize = 256 * 1024;
+/// Characters; RFC 5321 §4.5.3.1.3 asks for 256 octets.
+const LONGEST_PATH: usize = 1024;

@@ -1,0 +1,54 @@
+//! Who gets the mail, as `vmail explain --rcpt` tells it.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use crate::house::House;
+
+fn explain(house: &House, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vmail")).arg("--root").arg(house.root().path()).arg("explain").args(words).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn explain_tells_who_gets_the_mail_and_where_that_is_written() {
+    let house = House::new("");
+    house.domain("va.test", "alias = [\"va.net\"]\n[delivery]\nfallback = \"|/bin/x %u %f\"\n");
+    house.user("joe@va.test", "joe");
+    let aliases = house.root().aliases(&"va.test".parse().unwrap());
+    fs::write(&aliases, "# staff\nsales: joe, ann@x.org\ngone: :include:rel\n").unwrap();
+    let told = explain(&house, &["--rcpt", "Sales@va.net"]);
+    let record = house.root().record(&"va.test".parse().unwrap());
+    let at = format!("({}:2, sales)", aliases.display());
+    let expected = [
+        "Sales@va.net: another name of the domain".to_owned(),
+        format!("  Sales@va.test ({}, alias): alias", record.display()),
+        format!("    joe@va.test {at}: mailbox joe@va.test"),
+        format!("    ann@x.org {at}: forward to ann@x.org"),
+        "=> delivered\n".to_owned(),
+    ];
+    assert!(told.status.success());
+    assert_eq!(said(&told), expected.join("\n"));
+    let told = explain(&house, &["--json", "--rcpt", "eve@va.test", "--from", "a@x.org"]);
+    let json: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((json["verdict"].as_str(), json["steps"][1]["found"].as_str()), (Some("delivered"), Some("program")));
+    assert!(json["steps"][1]["text"].as_str().unwrap().contains("a@x.org"));
+}
+
+#[test]
+fn explain_fails_where_nobody_gets_the_mail() {
+    let house = House::new("");
+    house.domain("va.test", "");
+    fs::write(house.root().aliases(&"va.test".parse().unwrap()), "gone: :include:rel\n").unwrap();
+    for (rcpt, why) in
+        [("eve@va.test", "refused: there is no such user"), ("joe@vb.test", "refused: this domain"), ("gone@va.test", "later: ")]
+    {
+        let told = explain(&house, &["--rcpt", rcpt]);
+        assert!(!told.status.success() && said(&told).contains(&format!("=> {why}")), "{rcpt}: {told:?}");
+    }
+    assert!(!explain(&house, &["--rcpt", "joe@va.test", "--local", "192.0.2.2"]).status.success(), "one question at a time");
+    assert!(!explain(&house, &["--json"]).status.success());
+}
