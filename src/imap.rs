@@ -3,6 +3,7 @@
 //! The store names messages by UID; sequence numbers are in [`view`] and nowhere else.
 
 pub mod args;
+pub mod frame;
 pub mod out;
 pub mod set;
 pub mod view;
