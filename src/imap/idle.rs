@@ -21,6 +21,8 @@ impl Session<'_> {
         self.say(&["+ idling"]);
         self.doing = "idling";
         loop {
+            // Before the wait, which ends where something happens: what is half sent must not be dropped.
+            self.wire.flush().await?;
             let woken = {
                 let Session { wire, user, .. } = &mut *self;
                 tokio::select! {

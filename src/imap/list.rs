@@ -18,7 +18,7 @@ use pattern::Pattern;
 /// A name that a client may see.
 struct Line {
     shown: String,
-    /// None for a level of the namespace's prefix.
+    /// None for a level that is nothing else.
     listed: Option<Listed>,
 }
 
@@ -154,11 +154,15 @@ impl Line {
 impl Tree {
     fn new(listed: Vec<Listed>, namespace: &Namespace, selection: Selection) -> Tree {
         let separator = namespace.separator();
-        let mut lines = levels(namespace);
-        lines.extend(listed.into_iter().map(|listed| {
+        let (mut lines, mut seen) = (Vec::with_capacity(listed.len()), HashSet::new());
+        for listed in listed {
             let shown = namespace.shown(&listed.name).to_string();
-            Line { shown, listed: Some(listed) }
-        }));
+            // Nobody has made them: levels like that of a prefix.
+            let missing = ancestors(&shown, separator).filter(|level| seen.insert((*level).to_owned()));
+            lines.extend(missing.map(|level| Line { shown: level.to_owned(), listed: None }));
+            seen.insert(shown.clone());
+            lines.push(Line { shown, listed: Some(listed) });
+        }
         let above = |wanted: &dyn Fn(&Line) -> bool| -> HashSet<String> {
             let wanted = lines.iter().filter(|line| wanted(line));
             wanted.flat_map(|line| ancestors(&line.shown, separator)).map(str::to_owned).collect()
@@ -192,12 +196,6 @@ impl Tree {
         }
         all
     }
-}
-
-/// The levels of a prefix above which there is no folder: `Mail` of `Mail/`.
-fn levels(namespace: &Namespace) -> Vec<Line> {
-    let above = ancestors(namespace.prefix(), namespace.separator());
-    above.filter(|level| !level.eq_ignore_ascii_case("INBOX")).map(|level| Line { shown: level.to_owned(), listed: None }).collect()
 }
 
 /// `a` and `a/b` of `a/b/c`.
