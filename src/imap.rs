@@ -22,6 +22,7 @@ mod noop;
 pub mod out;
 mod quota;
 mod rename;
+mod replace;
 mod reply;
 mod select;
 mod session;

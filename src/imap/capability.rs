@@ -53,7 +53,7 @@ enum At {
     User,
 }
 
-static CAPABILITIES: [(&str, At); 26] = [
+static CAPABILITIES: [(&str, At); 27] = [
     ("IMAP4rev1", At::Any),
     // RFC 7888 §5: never both.
     ("LITERAL-", At::Stranger),
@@ -75,6 +75,7 @@ static CAPABILITIES: [(&str, At); 26] = [
     ("QUOTA", At::User),
     ("QUOTA=RES-STORAGE", At::User),
     ("QUOTA=RES-MESSAGE", At::User),
+    ("REPLACE", At::User),
     ("SPECIAL-USE", At::User),
     ("STATUS=SIZE", At::User),
     ("UIDPLUS", At::User),

@@ -84,6 +84,7 @@ pub(super) enum Command {
     Namespace,
     Noop,
     Rename,
+    Replace,
     Select,
     SetQuota,
     StartTls,
@@ -138,6 +139,7 @@ impl Session<'_> {
             Command::Namespace => self.namespace(order),
             Command::Noop => self.noop(order),
             Command::Rename => self.rename(order).await,
+            Command::Replace => self.replace(order).await,
             Command::Select => self.select(order, false).await,
             Command::SetQuota => self.set_quota(),
             Command::StartTls => self.start_tls(order).await,
@@ -152,13 +154,13 @@ impl Session<'_> {
 }
 
 const fn row(name: &'static str, command: Command, at: At, form: Form, news: Telling, needs: &'static str) -> Row {
-    Row { name, command, at, form, news, needs, takes_message: matches!(command, Command::Append) }
+    Row { name, command, at, form, news, needs, takes_message: matches!(command, Command::Append | Command::Replace) }
 }
 
 use Form::{Both, Plain};
 use Telling::{All, NoExpunge, Nothing};
 
-static TABLE: [Row; 34] = [
+static TABLE: [Row; 35] = [
     row("APPEND", Command::Append, At::User, Plain, All, ""),
     row("AUTHENTICATE", Command::Authenticate, At::Stranger, Plain, Nothing, ""),
     row("CAPABILITY", Command::Capability, At::Any, Plain, All, ""),
@@ -183,6 +185,7 @@ static TABLE: [Row; 34] = [
     row("NAMESPACE", Command::Namespace, At::User, Plain, All, "NAMESPACE"),
     row("NOOP", Command::Noop, At::Any, Plain, All, ""),
     row("RENAME", Command::Rename, At::User, Plain, All, ""),
+    row("REPLACE", Command::Replace, At::Selected, Both, All, "REPLACE"),
     row("SELECT", Command::Select, At::User, Plain, Nothing, ""),
     row("SETQUOTA", Command::SetQuota, At::User, Plain, All, "QUOTA"),
     row("STARTTLS", Command::StartTls, At::Stranger, Plain, Nothing, ""),
