@@ -6,6 +6,7 @@
 mod append;
 pub mod args;
 mod capability;
+mod compress;
 mod copy;
 mod create;
 mod delete;

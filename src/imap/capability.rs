@@ -25,6 +25,9 @@ impl Session<'_> {
             all.extend(self.offers_tls().then(|| "STARTTLS".to_owned()));
             all.push(if self.allows_passwords() { "AUTH=PLAIN" } else { "LOGINDISABLED" }.to_owned());
         }
+        if is_user && !self.wire.is_compressed() {
+            all.push("COMPRESS=DEFLATE".to_owned());
+        }
         all.push(format!("APPENDLIMIT={}", self.append_limit()));
         all.retain(|name| self.offers(name));
         all.join(" ")

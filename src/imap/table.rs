@@ -66,6 +66,7 @@ pub(super) enum Command {
     Authenticate,
     Capability,
     Close,
+    Compress,
     Copy,
     Create,
     Delete,
@@ -121,6 +122,7 @@ impl Session<'_> {
             Command::Authenticate => self.authenticate(order).await,
             Command::Capability => self.capability(order),
             Command::Close => self.close(order).await,
+            Command::Compress => self.compress(order).await,
             Command::Copy => self.copy(order).await,
             Command::Create => self.create(order).await,
             Command::Delete => self.delete(order).await,
@@ -160,12 +162,13 @@ const fn row(name: &'static str, command: Command, at: At, form: Form, news: Tel
 use Form::{Both, Plain};
 use Telling::{All, NoExpunge, Nothing};
 
-static TABLE: [Row; 35] = [
+static TABLE: [Row; 36] = [
     row("APPEND", Command::Append, At::User, Plain, All, ""),
     row("AUTHENTICATE", Command::Authenticate, At::Stranger, Plain, Nothing, ""),
     row("CAPABILITY", Command::Capability, At::Any, Plain, All, ""),
     row("CHECK", Command::Noop, At::Selected, Plain, All, ""),
     row("CLOSE", Command::Close, At::Selected, Plain, Nothing, ""),
+    row("COMPRESS", Command::Compress, At::User, Plain, Nothing, "COMPRESS=DEFLATE"),
     row("COPY", Command::Copy, At::Selected, Both, All, ""),
     row("CREATE", Command::Create, At::User, Plain, All, ""),
     row("DELETE", Command::Delete, At::User, Plain, All, ""),

@@ -417,3 +417,41 @@ fn what_is_injected_before_tls_is_forgotten() {
         assert_eq!((report.user.as_deref(), report.sni.as_deref()), (Some("joe"), Some("mail.va.test")));
     });
 }
+
+/// RFC 4978: every reply can be read when it has come, and what a client sent behind COMPRESS is compressed already.
+#[test]
+fn a_conversation_goes_on_compressed() {
+    let script = Script::parse("");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tree = furnish(&script);
+        let server = tree.open(serve::Mode::Daemon);
+        let house = Arc::new(of_pop3(&server));
+        let (known, connections) = (BTreeMap::new(), BTreeMap::new());
+        let mut replay = Replay { script: &script, mode: Mode::Line, server, house, known, connections, stoppers: Vec::new() };
+        let mut connection = replay.dial(1 << 20);
+        log_in(&mut connection).await.unwrap();
+        let mut deflate = flate2::Compress::new(flate2::Compression::best(), false);
+        let mut said = b"a COMPRESS DEFLATE\r\n".to_vec();
+        said.reserve(1 << 16);
+        let commands =
+            format!("b NOOP\r\nc COMPRESS DEFLATE\r\nd APPEND INBOX {{3000+}}\r\n{}\r\ne CAPABILITY\r\nf LOGOUT\r\n", "x".repeat(3000));
+        deflate.compress_vec(commands.as_bytes(), &mut said, flate2::FlushCompress::Sync).unwrap();
+        connection.say(&said).await;
+        assert_eq!(connection.hear().await.unwrap(), b"a OK DEFLATE active\r\n");
+        let mut packed = Vec::new();
+        while let Ok(Some(piece)) = timeout(PATIENCE, connection.heard.recv()).await {
+            packed.extend(piece);
+        }
+        let mut heard = Vec::with_capacity(1 << 16);
+        flate2::Decompress::new(false).decompress_vec(&packed, &mut heard, flate2::FlushDecompress::Sync).unwrap();
+        let heard = String::from_utf8(heard).unwrap();
+        let lines: Vec<&str> = heard.lines().map(|line| &line[..line.len().min(12)]).collect();
+        assert_eq!(
+            lines,
+            ["b OK complet", "c NO [COMPRE", "d OK [APPEND", "* CAPABILITY", "e OK CAPABIL", "* BYE goodby", "f OK LOGOUT "],
+            "{heard}"
+        );
+        assert!(!heard.contains("COMPRESS="), "{heard}");
+    });
+}
