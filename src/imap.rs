@@ -20,6 +20,8 @@ mod login;
 mod namespace;
 mod news;
 mod noop;
+#[cfg(test)]
+mod oracle;
 pub mod out;
 mod quota;
 mod rename;
