@@ -41,6 +41,8 @@ pub struct DomainRecord {
     pub pop3: Pop3Record,
     /// Who gets its mail.
     pub delivery: DeliveryRecord,
+    /// IMAP.
+    pub imap: ImapRecord,
     /// How much mail its users may have.
     pub quota: QuotaRecord,
     /// How mail folders are named, and which are there from the start.
@@ -63,6 +65,7 @@ impl Default for DomainRecord {
             tls: None,
             pop3: Pop3Record::default(),
             delivery: DeliveryRecord::default(),
+            imap: ImapRecord::default(),
             quota: QuotaRecord::default(),
             folders: FoldersRecord::default(),
         }
@@ -154,6 +157,14 @@ impl Default for Pop3Record {
     fn default() -> Pop3Record {
         Pop3Record { mark_seen: true, login_delay: Seconds::whole(0), expire: Expire::Never }
     }
+}
+
+/// The `[imap]` section of a domain record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImapRecord {
+    /// Capabilities that are neither announced to its users nor there, beside those of the machine.
+    pub disable: Vec<String>,
 }
 
 /// How long messages stay on the server.
