@@ -8,6 +8,7 @@
 //! at the very end is not made up: neither the message's size nor that of its last part counts one.
 
 mod addresses;
+mod casemap;
 mod charset;
 mod date;
 mod described;
@@ -22,10 +23,12 @@ mod params;
 mod part;
 mod preview;
 mod scan;
+mod stream;
 mod structure;
 mod subject;
 mod whole;
 
+pub use casemap::casemap;
 pub use entry::{Entry, EntryRef};
 pub use part::{Encoding, Kind, Part};
 pub use scan::{Scanned, Scanner};
