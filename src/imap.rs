@@ -4,6 +4,8 @@
 
 pub mod args;
 pub mod frame;
+pub mod objectid;
 pub mod out;
+pub mod search;
 pub mod set;
 pub mod view;

@@ -1,0 +1,120 @@
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4), and what SORT and THREAD have in common with them.
+
+use super::args::{Args, Bad};
+use super::view::View;
+use crate::store::{Folder, Trouble, Uids};
+use charset::Charset;
+use key::Key;
+use result::{Form, Returns};
+use sought::Sought;
+
+pub mod charset;
+pub mod find;
+pub mod grammar;
+pub mod key;
+mod listen;
+pub mod result;
+mod sought;
+
+/// What is searched for.
+#[derive(Debug, Clone)]
+pub struct Criteria {
+    key: Key,
+    /// The texts to which [`Key::Sought`] refers.
+    sought: Vec<Sought>,
+    /// MODSEQ is among the keys: this is a CONDSTORE enabling command (RFC 7162 §3.1).
+    pub asks_modseq: bool,
+}
+
+/// Who asks, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    pub tag: &'a str,
+    /// `UID` stands before the command.
+    pub is_uid: bool,
+    /// IMAP4rev2 has been enabled: every answer is ESEARCH.
+    pub is_rev2: bool,
+    /// UTF8=ACCEPT has been enabled: strings are UTF-8, and nothing else can be said (RFC 9755 §3).
+    pub is_utf8: bool,
+}
+
+/// Why nothing was searched.
+#[derive(Debug)]
+pub enum Refused {
+    /// Tagged BAD.
+    Bad(Bad),
+    /// Tagged NO: nobody knows the charset.
+    Charset,
+    /// Tagged NO: this is more than we do for anybody.
+    Limit(&'static str),
+    /// Tagged NO: the mailbox can't be read.
+    Trouble(Trouble),
+}
+
+impl From<Bad> for Refused {
+    fn from(bad: Bad) -> Refused {
+        Refused::Bad(bad)
+    }
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Refused {
+        Refused::Trouble(trouble)
+    }
+}
+
+/// A SEARCH, understood.
+#[derive(Debug)]
+pub struct Search {
+    returns: Option<Returns>,
+    pub criteria: Criteria,
+}
+
+impl Search {
+    /// Reads `[RETURN (...)] [CHARSET name] key ...`.
+    ///
+    /// # Errors
+    /// All but [`Refused::Trouble`].
+    pub fn read(mut args: Args<'_>, asking: &Asking<'_>, view: &View) -> Result<Search, Refused> {
+        args.space()?;
+        let returns = Returns::read(&mut args)?;
+        let mut charset = Charset::USUAL;
+        if args.is_word("CHARSET") {
+            args.space()?;
+            charset = named(&mut args, asking)?;
+            args.space()?;
+        }
+        Ok(Search { returns, criteria: grammar::criteria(&mut args, charset, view)? })
+    }
+
+    /// Searches, writes the answer to `out`, and saves the result where that is wanted.
+    ///
+    /// # Errors
+    /// [`Refused::Trouble`]; then nothing is saved any more (RFC 5182 §2.1).
+    pub async fn run(self, asking: &Asking<'_>, folder: &mut impl Folder, view: &mut View, out: &mut Vec<u8>) -> Result<(), Refused> {
+        let saves = self.returns.is_some_and(|returns| returns.save);
+        let found = find::find(folder, view, &self.criteria).await;
+        if saves {
+            let hits = found.as_deref().unwrap_or_default();
+            view.save(self.returns.map_or(Uids::NONE, |returns| result::saved(&returns.of(hits))));
+        }
+        let (hits, form) = (found?, Form { tag: asking.tag, is_uid: asking.is_uid, has_modseq: self.criteria.asks_modseq });
+        match self.returns {
+            None if !asking.is_rev2 => form.list("SEARCH", &hits, out),
+            None => form.extended(Returns { all: true, ..Returns::default() }, &hits, out),
+            Some(returns) if returns.tells() => form.extended(returns, &hits, out),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// The charset that stands here.
+pub(super) fn named(args: &mut Args<'_>, asking: &Asking<'_>) -> Result<Charset, Refused> {
+    let name = args.astring()?;
+    let charset = Charset::named(&name)?;
+    if asking.is_utf8 && charset != Charset::USUAL {
+        return Err(Bad("strings are UTF-8 once UTF8=ACCEPT is enabled").into());
+    }
+    Ok(charset)
+}
