@@ -132,6 +132,34 @@ impl Wire {
         Ok(Line::Whole(line.strip_suffix(b"\r").unwrap_or(line)))
     }
 
+    /// Waits until [`Wire::unread`] holds something. What has been said before goes out first, unless the client has already sent more.
+    pub async fn more(&mut self) -> Result<(), Lost> {
+        if !self.unread().is_empty() {
+            return Ok(());
+        }
+        self.flush().await?;
+        match timeout(self.patience, self.fill()).await {
+            Ok(filled) => filled,
+            Err(_) => Err(Lost::Idle),
+        }
+    }
+
+    /// What the client has sent and nobody has used.
+    pub fn unread(&self) -> &[u8] {
+        &self.input[self.taken..]
+    }
+
+    /// The first `count` octets of [`Wire::unread`] are done with.
+    pub fn used(&mut self, count: usize) {
+        self.taken += count;
+        debug_assert!(self.taken <= self.input.len());
+    }
+
+    /// From now on a client may be silent for so long.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     fn has_line(&self) -> bool {
         memchr::memchr(b'\n', &self.input[self.taken..]).is_some()
     }

@@ -1,6 +1,9 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4), and what SORT and THREAD have in common with them.
 
 use super::args::{Args, Bad};
+use super::reply::{Refusal, Reply};
+use super::session::Session;
+use super::table::{Order, Telling};
 use super::view::View;
 use crate::store::{Folder, Trouble, Uids};
 use charset::Charset;
@@ -15,6 +18,8 @@ pub mod key;
 mod listen;
 pub mod result;
 mod sought;
+#[cfg(test)]
+pub(super) mod tests;
 
 /// What is searched for.
 #[derive(Debug, Clone)]
@@ -60,6 +65,38 @@ impl From<Bad> for Refused {
 impl From<Trouble> for Refused {
     fn from(trouble: Trouble) -> Refused {
         Refused::Trouble(trouble)
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Refusal {
+        match refused {
+            Refused::Bad(bad) => bad.into(),
+            Refused::Charset => Refusal::no(format!("[BADCHARSET ({})] that charset is not known here", charset::SOME)),
+            Refused::Limit(what) => Refusal::no(format!("[LIMIT] {what}")),
+            Refused::Trouble(trouble) => trouble.into(),
+        }
+    }
+}
+
+impl Session<'_> {
+    pub(super) async fn search(&mut self, order: Order<'_>) -> Result<Reply, Refusal> {
+        let asking = self.asking(&order).await?;
+        let (args, selected) = (order.args, self.selected()?);
+        let search = Search::read(args, &asking, &selected.view)?;
+        // RFC 7162 §3.1: whoever uses it has enabled it.
+        self.enabled.condstore |= search.criteria.asks_modseq;
+        let wire = &mut self.wire;
+        let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else { return Reply::ok("SEARCH completed") };
+        search.run(&asking, &mut selected.folder, &mut selected.view, wire.output()).await?;
+        Reply::ok("SEARCH completed")
+    }
+
+    /// How a client asks that gave `order`. It is told first what has happened, so that what is new is found.
+    pub(super) async fn asking<'t>(&mut self, order: &Order<'t>) -> Result<Asking<'t>, Refusal> {
+        // Numbers among the keys are those that it knows now.
+        self.tell(Telling::NoExpunge).await?;
+        Ok(Asking { tag: order.tag, is_uid: order.is_uid, is_rev2: self.enabled.rev2, is_utf8: self.enabled.utf8 })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Finding messages, the cheapest way first: by their records, by what the store keeps of their content, by reading them.
 
+use super::Criteria;
 use super::key::{Cost, Key, Known};
 use super::listen::Ear;
-use super::Criteria;
 use crate::imap::view::View;
 use crate::message::EntryRef;
 use crate::os::stamp;
@@ -77,13 +77,7 @@ fn among(view: &View, key: &Key) -> Uids {
     }
 }
 
-async fn by_content(
-    folder: &mut impl Folder,
-    criteria: &Criteria,
-    clock: u32,
-    batch: &[Hit],
-    ear: &mut Ear,
-) -> Result<Vec<Hit>, Trouble> {
+async fn by_content(folder: &mut impl Folder, criteria: &Criteria, clock: u32, batch: &[Hit], ear: &mut Ear) -> Result<Vec<Hit>, Trouble> {
     let uids: Uids = batch.iter().map(|hit| hit.uid).collect();
     let mut kept = folder.cached(&uids).await?.into_iter().peekable();
     if criteria.key.cost() >= Cost::Kept {

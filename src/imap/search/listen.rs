@@ -45,8 +45,7 @@ impl Ear {
         self.buffer.resize(AT_ONCE, 0);
         self.window.clear();
         let mut reading = Reading::new(parts, extent(&criteria.sought, &found));
-        let mut heard =
-            Heard { sought: &criteria.sought, found, is_news: false, window: &mut self.window, line: &mut self.line };
+        let mut heard = Heard { sought: &criteria.sought, found, is_news: false, window: &mut self.window, line: &mut self.line };
         while !reading.is_done() {
             let some = reader.fill(&mut self.buffer).await?;
             if some == 0 {
