@@ -35,6 +35,7 @@ mod status;
 mod store;
 mod subscribe;
 mod table;
+pub mod thread;
 mod unauthenticate;
 pub mod view;
 

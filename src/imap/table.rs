@@ -92,6 +92,7 @@ pub(super) enum Command {
     Status,
     Store,
     Subscribe,
+    Thread,
     Unauthenticate,
     Unselect,
     Unsubscribe,
@@ -148,6 +149,7 @@ impl Session<'_> {
             Command::Status => self.status(order).await,
             Command::Store => self.store(order).await,
             Command::Subscribe => self.subscribe(order, true).await,
+            Command::Thread => self.thread(order).await,
             Command::Unauthenticate => self.unauthenticate(order).await,
             Command::Unselect => self.unselect(order).await,
             Command::Unsubscribe => self.subscribe(order, false).await,
@@ -162,7 +164,7 @@ const fn row(name: &'static str, command: Command, at: At, form: Form, news: Tel
 use Form::{Both, Plain};
 use Telling::{All, NoExpunge, Nothing};
 
-static TABLE: [Row; 38] = [
+static TABLE: [Row; 40] = [
     row("APPEND", Command::Append, At::User, Plain, All, ""),
     row("AUTHENTICATE", Command::Authenticate, At::Stranger, Plain, Nothing, ""),
     row("CAPABILITY", Command::Capability, At::Any, Plain, All, ""),
@@ -198,6 +200,8 @@ static TABLE: [Row; 38] = [
     row("STORE", Command::Store, At::Selected, Plain, NoExpunge, ""),
     row("STORE", Command::Store, At::Selected, Form::Uid, All, ""),
     row("SUBSCRIBE", Command::Subscribe, At::User, Plain, All, ""),
+    row("THREAD", Command::Thread, At::Selected, Plain, NoExpunge, "THREAD"),
+    row("THREAD", Command::Thread, At::Selected, Form::Uid, All, "THREAD"),
     row("UNAUTHENTICATE", Command::Unauthenticate, At::User, Plain, Nothing, "UNAUTHENTICATE"),
     row("UNSELECT", Command::Unselect, At::Selected, Plain, Nothing, "UNSELECT"),
     row("UNSUBSCRIBE", Command::Unsubscribe, At::User, Plain, All, ""),
