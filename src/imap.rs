@@ -6,6 +6,7 @@
 mod append;
 pub mod args;
 mod capability;
+mod compress;
 mod copy;
 mod create;
 mod delete;
@@ -23,6 +24,7 @@ pub mod objectid;
 pub mod out;
 mod quota;
 mod rename;
+mod replace;
 mod reply;
 pub mod search;
 mod select;

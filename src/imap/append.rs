@@ -11,16 +11,24 @@ use crate::store::{Appended, Flags, FolderName, Home, Incoming, Letter, Uids};
 
 /// What stands before a message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Attributes {
+pub(super) struct Attributes {
     flags: Flags,
     keywords: Vec<String>,
     received: Option<u32>,
     /// It stands in `UTF8 (` and `)`.
-    is_utf8: bool,
+    pub is_utf8: bool,
+}
+
+impl Attributes {
+    /// The message with them.
+    pub fn of(self, letter: Letter) -> Incoming {
+        let Attributes { flags, keywords, received, .. } = self;
+        Incoming { flags, keywords, received, ..Incoming::new(letter) }
+    }
 }
 
 /// What comes behind a message.
-enum After {
+pub(super) enum After {
     /// The end of the command.
     End,
     /// Another message, with what stands before it.
@@ -71,8 +79,8 @@ impl Session<'_> {
                 return Err(refusal);
             }
             let letter = self.receive(announced).await?;
-            let Attributes { flags, keywords, received, is_utf8 } = attributes;
-            messages.push(Incoming { flags, keywords, received, ..Incoming::new(letter) });
+            let is_utf8 = attributes.is_utf8;
+            messages.push(attributes.of(letter));
             match self.after(is_utf8).await? {
                 After::End => return Ok(messages),
                 After::Another(text, next) => {
@@ -90,7 +98,7 @@ impl Session<'_> {
     }
 
     /// Whether a message may come.
-    fn fits(&self, attributes: &Attributes, announced: Announced) -> Result<(), Refusal> {
+    pub(super) fn fits(&self, attributes: &Attributes, announced: Announced) -> Result<(), Refusal> {
         if attributes.is_utf8 && !self.enabled.utf8 {
             return Err(Refusal::Bad("ENABLE UTF8=ACCEPT first"));
         }
@@ -105,7 +113,7 @@ impl Session<'_> {
     }
 
     /// Takes a message. If it can't be kept, the rest of it is thrown away as it comes.
-    async fn receive(&mut self, announced: Announced) -> Result<Letter, Refusal> {
+    pub(super) async fn receive(&mut self, announced: Announced) -> Result<Letter, Refusal> {
         if announced.waits {
             self.say(&["+ OK"]);
         }
@@ -131,7 +139,7 @@ impl Session<'_> {
     }
 
     /// What comes behind a message.
-    async fn after(&mut self, is_utf8: bool) -> Result<After, Refusal> {
+    pub(super) async fn after(&mut self, is_utf8: bool) -> Result<After, Refusal> {
         loop {
             self.wire.more().await?;
             let (used, event) = self.framer.feed(self.wire.unread());
@@ -155,7 +163,7 @@ impl Session<'_> {
 }
 
 /// `(\Seen) "17-Jul-1996 02:44:25 -0700" UTF8 (`, each of it or not, up to the announcement.
-fn attributes(args: &mut Args<'_>) -> Result<Attributes, Bad> {
+pub(super) fn attributes(args: &mut Args<'_>) -> Result<Attributes, Bad> {
     let mut attributes = Attributes::default();
     if args.peek() == Some(b'(') {
         (attributes.flags, attributes.keywords) = args.flags()?;
@@ -186,7 +194,7 @@ fn another(text: &[u8], has_utf8_names: bool, was_utf8: bool) -> Result<Attribut
 }
 
 /// APPENDUID (RFC 4315 §3).
-fn code(appended: &Appended) -> String {
+pub(super) fn code(appended: &Appended) -> String {
     let uids: Uids = appended.uids.iter().copied().collect();
     let mut text = Vec::new();
     Out::new(&mut text).raw("[APPENDUID ").number(appended.uidvalidity).raw(" ").set(&uids).raw("]");

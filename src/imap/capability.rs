@@ -25,6 +25,9 @@ impl Session<'_> {
             all.extend(self.offers_tls().then(|| "STARTTLS".to_owned()));
             all.push(if self.allows_passwords() { "AUTH=PLAIN" } else { "LOGINDISABLED" }.to_owned());
         }
+        if is_user && !self.wire.is_compressed() {
+            all.push("COMPRESS=DEFLATE".to_owned());
+        }
         all.push(format!("APPENDLIMIT={}", self.append_limit()));
         all.retain(|name| self.offers(name));
         all.join(" ")
@@ -53,7 +56,7 @@ enum At {
     User,
 }
 
-static CAPABILITIES: [(&str, At); 35] = [
+static CAPABILITIES: [(&str, At); 36] = [
     ("IMAP4rev1", At::Any),
     // RFC 7888 §5: never both.
     ("LITERAL-", At::Stranger),
@@ -78,6 +81,7 @@ static CAPABILITIES: [(&str, At); 35] = [
     ("QUOTA", At::User),
     ("QUOTA=RES-STORAGE", At::User),
     ("QUOTA=RES-MESSAGE", At::User),
+    ("REPLACE", At::User),
     ("SEARCHRES", At::User),
     ("SORT", At::User),
     ("SORT=DISPLAY", At::User),

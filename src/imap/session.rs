@@ -383,7 +383,7 @@ impl Session<'_> {
 
     /// Whether STARTTLS is possible now.
     pub(super) fn offers_tls(&self) -> bool {
-        self.call.may_start_tls && !self.wire.is_secure() && self.house.tls.is_open(self.call.local)
+        self.call.may_start_tls && !self.wire.is_secure() && !self.wire.is_compressed() && self.house.tls.is_open(self.call.local)
     }
 
     /// Whether this client may send passwords as things stand, judged by the domain of the connection.

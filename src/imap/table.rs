@@ -66,6 +66,7 @@ pub(super) enum Command {
     Authenticate,
     Capability,
     Close,
+    Compress,
     Copy,
     Create,
     Delete,
@@ -84,6 +85,7 @@ pub(super) enum Command {
     Namespace,
     Noop,
     Rename,
+    Replace,
     Search,
     Select,
     SetQuota,
@@ -123,6 +125,7 @@ impl Session<'_> {
             Command::Authenticate => self.authenticate(order).await,
             Command::Capability => self.capability(order),
             Command::Close => self.close(order).await,
+            Command::Compress => self.compress(order).await,
             Command::Copy => self.copy(order).await,
             Command::Create => self.create(order).await,
             Command::Delete => self.delete(order).await,
@@ -141,6 +144,7 @@ impl Session<'_> {
             Command::Namespace => self.namespace(order),
             Command::Noop => self.noop(order),
             Command::Rename => self.rename(order).await,
+            Command::Replace => self.replace(order).await,
             Command::Search => self.search(order).await,
             Command::Select => self.select(order, false).await,
             Command::SetQuota => self.set_quota(),
@@ -158,18 +162,19 @@ impl Session<'_> {
 }
 
 const fn row(name: &'static str, command: Command, at: At, form: Form, news: Telling, needs: &'static str) -> Row {
-    Row { name, command, at, form, news, needs, takes_message: matches!(command, Command::Append) }
+    Row { name, command, at, form, news, needs, takes_message: matches!(command, Command::Append | Command::Replace) }
 }
 
 use Form::{Both, Plain};
 use Telling::{All, NoExpunge, Nothing};
 
-static TABLE: [Row; 40] = [
+static TABLE: [Row; 42] = [
     row("APPEND", Command::Append, At::User, Plain, All, ""),
     row("AUTHENTICATE", Command::Authenticate, At::Stranger, Plain, Nothing, ""),
     row("CAPABILITY", Command::Capability, At::Any, Plain, All, ""),
     row("CHECK", Command::Noop, At::Selected, Plain, All, ""),
     row("CLOSE", Command::Close, At::Selected, Plain, Nothing, ""),
+    row("COMPRESS", Command::Compress, At::User, Plain, Nothing, "COMPRESS=DEFLATE"),
     row("COPY", Command::Copy, At::Selected, Both, All, ""),
     row("CREATE", Command::Create, At::User, Plain, All, ""),
     row("DELETE", Command::Delete, At::User, Plain, All, ""),
@@ -189,6 +194,7 @@ static TABLE: [Row; 40] = [
     row("NAMESPACE", Command::Namespace, At::User, Plain, All, "NAMESPACE"),
     row("NOOP", Command::Noop, At::Any, Plain, All, ""),
     row("RENAME", Command::Rename, At::User, Plain, All, ""),
+    row("REPLACE", Command::Replace, At::Selected, Both, All, "REPLACE"),
     row("SEARCH", Command::Search, At::Selected, Plain, NoExpunge, ""),
     row("SEARCH", Command::Search, At::Selected, Form::Uid, All, ""),
     row("SELECT", Command::Select, At::User, Plain, Nothing, ""),

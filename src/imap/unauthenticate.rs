@@ -1,4 +1,4 @@
-//! UNAUTHENTICATE (RFC 8437): the connection stays, the user goes, and the domain is identified anew.
+//! UNAUTHENTICATE (RFC 8437): the connection stays, with TLS and compression, the user goes, and the domain is identified anew.
 
 use super::frame::Limits;
 use super::reply::{Refusal, Reply};

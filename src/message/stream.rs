@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn encodings_charsets_and_html_are_undone() {
-        let cases: [(Encoding, Option<&str>, bool, &[u8], &str); 8] = [
+        type Case<'a> = (Encoding, Option<&'a str>, bool, &'a [u8], &'a str);
+        let cases: [Case<'_>; 8] = [
             (Encoding::QuotedPrintable, Some("iso-8859-1"), false, b"Gr=FC=\r\n=DFe =zz =", "Grüße =zz ="),
             (Encoding::Base64, Some("utf-8"), false, b"R3LD\r\nvMOfZQ==R3I=", "GrüßeGr"),
             (Encoding::Base64, None, false, b"R", ""),

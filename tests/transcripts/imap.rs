@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -381,4 +381,77 @@ fn a_wrong_expectation_is_noticed() {
         let mismatch = replay(&Script::parse(&wrong.replace("E:", "1E")), Mode::Line).unwrap_err();
         assert!(mismatch.starts_with(&format!("{line}: ")), "{wrong}: {mismatch}");
     }
+}
+
+/// RFC 9051 §6.2.1: what was sent in the clear behind STARTTLS, by whomever, is not done within TLS.
+#[test]
+fn what_is_injected_before_tls_is_forgotten() {
+    let script = Script { has_certificate: true, logs_in: false, ..Script::parse("") };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tree = furnish(&script);
+        let authority = tree.certificate(&["mail.va.test"]);
+        let server = tree.open(serve::Mode::Daemon);
+        let house = of_pop3(&server);
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let (_stopper, stop) = watch::channel(false);
+        let wire = Box::new(Wire::new(Plain::Pipe(theirs), PATIENCE, stop));
+        let (local, peer) = ("192.0.2.2".parse().unwrap(), "198.51.100.9".parse().unwrap());
+        let call = Box::new(Call { local, peer, sni: None, names: Answer::Off, may_start_tls: true });
+        let session = tokio::spawn(async move { imap::serve(wire, call, &house).await });
+        let mut clear = BufReader::new(ours);
+        clear.write_all(b"a STARTTLS\r\nb NOOP\r\nc LOGIN joe {6}\r\n").await.unwrap();
+        let mut heard = String::new();
+        while !heard.contains("a OK") {
+            assert!(clear.read_line(&mut heard).await.unwrap() > 0, "{heard}");
+        }
+        let name = rustls::pki_types::ServerName::try_from("mail.va.test").unwrap();
+        let connector = tokio_rustls::TlsConnector::from(crate::stls::client(&authority));
+        let mut tls = connector.connect(name, clear.into_inner()).await.unwrap();
+        tls.write_all(b"d LOGIN joe secret\r\ne STARTTLS\r\nf LOGOUT\r\n").await.unwrap();
+        let mut within = String::new();
+        tls.read_to_string(&mut within).await.unwrap();
+        let lines: Vec<&str> = within.lines().map(|line| &line[..line.len().min(9)]).collect();
+        assert_eq!(lines, ["d OK [CAP", "e BAD you", "* BYE goo", "f OK LOGO"], "{within}");
+        let report = session.await.unwrap();
+        assert_eq!((report.user.as_deref(), report.sni.as_deref()), (Some("joe"), Some("mail.va.test")));
+    });
+}
+
+/// RFC 4978: every reply can be read when it has come, and what a client sent behind COMPRESS is compressed already.
+#[test]
+fn a_conversation_goes_on_compressed() {
+    let script = Script::parse("");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tree = furnish(&script);
+        let server = tree.open(serve::Mode::Daemon);
+        let house = Arc::new(of_pop3(&server));
+        let (known, connections) = (BTreeMap::new(), BTreeMap::new());
+        let mut replay = Replay { script: &script, mode: Mode::Line, server, house, known, connections, stoppers: Vec::new() };
+        let mut connection = replay.dial(1 << 20);
+        log_in(&mut connection).await.unwrap();
+        let mut deflate = flate2::Compress::new(flate2::Compression::best(), false);
+        let mut said = b"a COMPRESS DEFLATE\r\n".to_vec();
+        said.reserve(1 << 16);
+        let commands =
+            format!("b NOOP\r\nc COMPRESS DEFLATE\r\nd APPEND INBOX {{3000+}}\r\n{}\r\ne CAPABILITY\r\nf LOGOUT\r\n", "x".repeat(3000));
+        deflate.compress_vec(commands.as_bytes(), &mut said, flate2::FlushCompress::Sync).unwrap();
+        connection.say(&said).await;
+        assert_eq!(connection.hear().await.unwrap(), b"a OK DEFLATE active\r\n");
+        let mut packed = Vec::new();
+        while let Ok(Some(piece)) = timeout(PATIENCE, connection.heard.recv()).await {
+            packed.extend(piece);
+        }
+        let mut heard = Vec::with_capacity(1 << 16);
+        flate2::Decompress::new(false).decompress_vec(&packed, &mut heard, flate2::FlushDecompress::Sync).unwrap();
+        let heard = String::from_utf8(heard).unwrap();
+        let lines: Vec<&str> = heard.lines().map(|line| &line[..line.len().min(12)]).collect();
+        assert_eq!(
+            lines,
+            ["b OK complet", "c NO [COMPRE", "d OK [APPEND", "* CAPABILITY", "e OK CAPABIL", "* BYE goodby", "f OK LOGOUT "],
+            "{heard}"
+        );
+        assert!(!heard.contains("COMPRESS="), "{heard}");
+    });
 }

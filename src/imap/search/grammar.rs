@@ -114,8 +114,8 @@ impl Reader<'_, '_> {
             return Ok(self.numbers(&set));
         }
         let word = self.args.word().map_err(|_| UNKNOWN)?.to_ascii_uppercase();
-        if let Some((_, key)) = ALONE.iter().find(|(name, _)| *name == word) {
-            return Ok(key());
+        if let Some(key) = alone(&word) {
+            return Ok(key);
         }
         self.args.space()?;
         self.with_argument(&word)
@@ -240,23 +240,23 @@ fn not(key: Key) -> Key {
 }
 
 /// Keys that are one word. `\Recent` is told of no message (RFC 9051 has it no more): none is new in that sense, and all are old.
-const ALONE: [(&str, fn() -> Key); 15] = [
-    ("ALL", || Key::EVERY),
-    ("ANSWERED", || Key::Flags(Flags::ANSWERED)),
-    ("DELETED", || Key::Flags(Flags::DELETED)),
-    ("DRAFT", || Key::Flags(Flags::DRAFT)),
-    ("FLAGGED", || Key::Flags(Flags::FLAGGED)),
-    ("NEW", || Key::NONE),
-    ("OLD", || Key::EVERY),
-    ("RECENT", || Key::NONE),
-    ("SAVEDATESUPPORTED", || Key::EVERY),
-    ("SEEN", || Key::Flags(Flags::SEEN)),
-    ("UNANSWERED", || not(Key::Flags(Flags::ANSWERED))),
-    ("UNDELETED", || not(Key::Flags(Flags::DELETED))),
-    ("UNDRAFT", || not(Key::Flags(Flags::DRAFT))),
-    ("UNFLAGGED", || not(Key::Flags(Flags::FLAGGED))),
-    ("UNSEEN", || not(Key::Flags(Flags::SEEN))),
-];
+fn alone(word: &str) -> Option<Key> {
+    Some(match word {
+        "ALL" | "OLD" | "SAVEDATESUPPORTED" => Key::EVERY,
+        "NEW" | "RECENT" => Key::NONE,
+        "ANSWERED" => Key::Flags(Flags::ANSWERED),
+        "DELETED" => Key::Flags(Flags::DELETED),
+        "DRAFT" => Key::Flags(Flags::DRAFT),
+        "FLAGGED" => Key::Flags(Flags::FLAGGED),
+        "SEEN" => Key::Flags(Flags::SEEN),
+        "UNANSWERED" => not(Key::Flags(Flags::ANSWERED)),
+        "UNDELETED" => not(Key::Flags(Flags::DELETED)),
+        "UNDRAFT" => not(Key::Flags(Flags::DRAFT)),
+        "UNFLAGGED" => not(Key::Flags(Flags::FLAGGED)),
+        "UNSEEN" => not(Key::Flags(Flags::SEEN)),
+        _ => return None,
+    })
+}
 
 const UNKNOWN: Bad = Bad("there is no such search key");
 /// Keys of one command.

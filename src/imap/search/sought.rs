@@ -66,8 +66,9 @@ pub fn fold(text: &str, out: &mut Vec<u8>) {
     let from = out.len();
     casemap(text, out);
     let Some(cr) = memchr(b'\r', &out[from..]) else { return };
-    let mut to = from + cr;
-    for at in to..out.len() {
+    let first = from + cr;
+    let mut to = first;
+    for at in first..out.len() {
         if out[at] != b'\r' {
             out[to] = out[at];
             to += 1;
