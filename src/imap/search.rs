@@ -27,6 +27,8 @@ pub struct Criteria {
     key: Key,
     /// The texts to which [`Key::Sought`] refers.
     sought: Vec<Sought>,
+    /// How many keys there are.
+    keys: usize,
     /// MODSEQ is among the keys: this is a CONDSTORE enabling command (RFC 7162 §3.1).
     pub asks_modseq: bool,
 }
@@ -83,7 +85,7 @@ impl Session<'_> {
     pub(super) async fn search(&mut self, order: Order<'_>) -> Result<Reply, Refusal> {
         let asking = self.asking(&order).await?;
         let (args, selected) = (order.args, self.selected()?);
-        let search = Search::read(args, &asking, &selected.view)?;
+        let search = Search::read(args, &asking, &selected.view).inspect_err(|refused| forget(args, refused, &mut selected.view))?;
         // RFC 7162 §3.1: whoever uses it has enabled it.
         self.enabled.condstore |= search.criteria.asks_modseq;
         let wire = &mut self.wire;
@@ -143,6 +145,14 @@ impl Search {
             Some(_) => {}
         }
         Ok(())
+    }
+}
+
+/// What was to save what it found, and is refused with NO, leaves nothing saved (RFC 5182 §2.1); with BAD it changes nothing.
+pub(super) fn forget(mut args: Args<'_>, refused: &Refused, view: &mut View) {
+    let saves = args.space().and_then(|()| Returns::read(&mut args)).is_ok_and(|returns| returns.is_some_and(|returns| returns.save));
+    if saves && !matches!(refused, Refused::Bad(_)) {
+        view.save(Uids::NONE);
     }
 }
 

@@ -19,7 +19,8 @@ mod tests;
 impl Session<'_> {
     pub(super) async fn sort(&mut self, order: Order<'_>) -> Result<Reply, Refusal> {
         let asking = self.asking(&order).await?;
-        let sort = Sort::read(order.args, &asking, &self.selected()?.view)?;
+        let (args, selected) = (order.args, self.selected()?);
+        let sort = Sort::read(args, &asking, &selected.view).inspect_err(|refused| search::forget(args, refused, &mut selected.view))?;
         // RFC 7162 §3.1: whoever uses it has enabled it.
         self.enabled.condstore |= sort.searched.asks_modseq;
         let wire = &mut self.wire;

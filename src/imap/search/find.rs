@@ -1,7 +1,7 @@
 //! Finding messages, the cheapest way first: by their records, by what the store keeps of their content, by reading them.
 
 use super::Criteria;
-use super::key::{Cost, Key, Known};
+use super::key::{Key, Known};
 use super::listen::Ear;
 use crate::imap::view::View;
 use crate::message::EntryRef;
@@ -24,7 +24,7 @@ pub struct Hit {
 /// The mailbox can't be read.
 pub async fn find(folder: &mut impl Folder, view: &View, criteria: &Criteria) -> Result<Vec<Hit>, Trouble> {
     let clock = seconds();
-    let (mut hits, open) = by_records(folder, view, &criteria.key, clock).await;
+    let (mut hits, open) = by_records(folder, view, criteria, clock).await;
     if open.is_empty() {
         return Ok(hits);
     }
@@ -38,8 +38,9 @@ pub async fn find(folder: &mut impl Folder, view: &View, criteria: &Criteria) ->
 }
 
 /// Those for which it is known that the key holds, and those for which nothing is known.
-async fn by_records(folder: &impl Folder, view: &View, key: &Key, clock: u32) -> (Vec<Hit>, Vec<Hit>) {
+async fn by_records(folder: &impl Folder, view: &View, criteria: &Criteria, clock: u32) -> (Vec<Hit>, Vec<Hit>) {
     let (mut hits, mut open) = (Vec::new(), Vec::new());
+    let (key, many) = (&criteria.key, (MANY / criteria.keys.max(1)).max(1));
     let (now, among) = (folder.state().clone(), among(view, key));
     for (nth, (number, message)) in view.walk(&now, &among).enumerate() {
         match key.holds(&Known { clock, number, message: &message, kept: None, heard: &|_| None }) {
@@ -47,7 +48,7 @@ async fn by_records(folder: &impl Folder, view: &View, key: &Key, clock: u32) ->
             Some(false) => {}
             None => open.push(Hit::new(number, &message)),
         }
-        if nth % MANY == MANY - 1 {
+        if nth % many == many - 1 {
             tokio::task::yield_now().await;
         }
     }
@@ -80,13 +81,17 @@ fn among(view: &View, key: &Key) -> Uids {
 async fn by_content(folder: &mut impl Folder, criteria: &Criteria, clock: u32, batch: &[Hit], ear: &mut Ear) -> Result<Vec<Hit>, Trouble> {
     let uids: Uids = batch.iter().map(|hit| hit.uid).collect();
     let mut kept = folder.cached(&uids).await?.into_iter().peekable();
-    if criteria.key.cost() >= Cost::Kept {
-        // What is known by now, size and identity among it.
+    if criteria.key.asks_facts() {
         folder.learn(&uids, Facts::Content).await?;
     }
     let now = folder.state().clone();
-    let mut hits = Vec::new();
+    let (mut hits, mut work) = (Vec::new(), 0);
     for hit in batch {
+        work += criteria.keys;
+        if work > A_WHILE {
+            work = 0;
+            tokio::task::yield_now().await;
+        }
         while kept.next_if(|(uid, _)| *uid < hit.uid).is_some() {}
         let Some((_, octets)) = kept.next_if(|(uid, _)| *uid == hit.uid) else { continue };
         let Some(message) = now.range(Span::one(hit.uid)).next() else { continue };
@@ -116,5 +121,7 @@ fn seconds() -> u32 {
 
 /// Messages whose content is at hand at once.
 const BATCH: usize = 128;
-/// Records after which others may do something.
-const MANY: usize = 16_384;
+/// Records of which one key is judged, after which others may do something.
+const MANY: usize = 65_536;
+/// Keys that are judged by content, after which others may do something.
+const A_WHILE: usize = 2_000;

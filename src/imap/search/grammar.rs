@@ -15,7 +15,7 @@ use crate::store::Flags;
 /// # Errors
 /// [`Refused::Bad`], and [`Refused::Limit`] for more, deeper or longer than any client needs.
 pub fn criteria(args: &mut Args<'_>, charset: Charset, view: &View) -> Result<Criteria, Refused> {
-    let reader = Reader { args, charset, view, sought: Vec::new(), asks_modseq: false, keys: 0, open: Vec::new() };
+    let reader = Reader { args, charset, view, sought: Vec::new(), asks_modseq: false, keys: 0, in_messages: 0, open: Vec::new() };
     reader.read()
 }
 
@@ -26,6 +26,8 @@ struct Reader<'r, 'a> {
     sought: Vec<Sought>,
     asks_modseq: bool,
     keys: usize,
+    /// Texts for which messages have to be read from their beginning to their end.
+    in_messages: usize,
     /// What is not complete, the innermost last.
     open: Vec<Open>,
 }
@@ -54,7 +56,7 @@ impl Reader<'_, '_> {
                 all.push(whole);
                 if self.args.is_at_end() {
                     let key = list(all)?.key;
-                    return Ok(Criteria { key, sought: self.sought, asks_modseq: self.asks_modseq });
+                    return Ok(Criteria { key, sought: self.sought, keys: self.keys, asks_modseq: self.asks_modseq });
                 }
                 self.args.space()?;
             }
@@ -166,6 +168,10 @@ impl Reader<'_, '_> {
         if octets.len() > LONGEST_TEXT {
             return Err(Refused::Limit("a search text is too long"));
         }
+        self.in_messages += usize::from(matches!(place, Place::Body | Place::Text));
+        if self.in_messages > MOST_IN_MESSAGES {
+            return Err(Refused::Limit("too many texts to look for in messages"));
+        }
         self.sought.push(Sought::new(place, &self.charset.text(&octets)?));
         Ok(Key::Sought(self.sought.len() - 1))
     }
@@ -263,5 +269,7 @@ const UNKNOWN: Bad = Bad("there is no such search key");
 const MOST_KEYS: usize = 2_000;
 /// Keys inside each other.
 const DEEPEST: usize = 50;
+/// Texts that are looked for in all of a message.
+const MOST_IN_MESSAGES: usize = 100;
 /// Octets of a text, as the client sends it.
 const LONGEST_TEXT: usize = 4_096;

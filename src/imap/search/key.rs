@@ -144,6 +144,16 @@ impl Key {
         }
     }
 
+    /// Whether size or identity matter, which the store may have to find out.
+    pub fn asks_facts(&self) -> bool {
+        match self {
+            Key::All(keys) | Key::Any(keys) => keys.iter().any(Key::asks_facts),
+            Key::Not(key) => key.asks_facts(),
+            Key::Email(_) | Key::Larger(_) | Key::Smaller(_) => true,
+            _ => false,
+        }
+    }
+
     /// Messages among which all must be for which it holds; `None` if these are all.
     pub fn among(&self) -> Option<&Key> {
         match self {

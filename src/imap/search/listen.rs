@@ -12,8 +12,8 @@ pub struct Ear {
     /// The text that may still have the beginning of what is looked for at its end.
     window: Vec<u8>,
     line: Vec<u8>,
-    /// Octets read since others could do something.
-    read: usize,
+    /// Octets read since others could do something, each as often as it was looked at.
+    work: usize,
 }
 
 /// Which texts are in a message, as far as it was read.
@@ -57,9 +57,9 @@ impl Ear {
             {
                 return verified(&mut reader, verdict).await;
             }
-            self.read += some;
-            if self.read > A_WHILE {
-                self.read = 0;
+            self.work += some * (1 + criteria.sought.len());
+            if self.work > A_WHILE {
+                self.work = 0;
                 tokio::task::yield_now().await;
             }
         }
@@ -143,4 +143,4 @@ enum Where {
 /// Octets that are read at once.
 const AT_ONCE: usize = 64 << 10;
 /// Octets after which others may do something.
-const A_WHILE: usize = 1 << 20;
+const A_WHILE: usize = 2 << 20;

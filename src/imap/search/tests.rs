@@ -227,6 +227,7 @@ async fn depth_and_number_of_keys_have_an_end() {
     assert!(refused(site.answer(&format!(" {}1 1{}", "OR 1 (1 ".repeat(100), ")".repeat(100)), PLAIN).await));
     assert!(refused(site.answer(&" ALL".repeat(3_000), PLAIN).await));
     assert!(refused(site.answer(&format!(" BODY \"{}\"", "x".repeat(5_000)), PLAIN).await));
+    assert!(refused(site.answer(&" BODY x".repeat(200), PLAIN).await));
     // As clients write a long list of addresses.
     assert_eq!(site.search(&format!("{}FROM bob", "OR FROM nobody ".repeat(900))).await, "2");
     assert_eq!(site.search(&format!("{}SEEN FROM nobody{}", "OR ".repeat(900), " SEEN".repeat(899))).await, "1");
