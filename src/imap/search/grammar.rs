@@ -119,7 +119,7 @@ impl Reader<'_, '_> {
         if let Some(key) = alone(&word) {
             return Ok(key);
         }
-        self.args.space()?;
+        self.args.space().map_err(|_| INCOMPLETE)?;
         self.with_argument(&word)
     }
 
@@ -265,6 +265,7 @@ fn alone(word: &str) -> Option<Key> {
 }
 
 const UNKNOWN: Bad = Bad("there is no such search key");
+const INCOMPLETE: Bad = Bad("no such search key, or its argument is missing");
 /// Keys of one command.
 const MOST_KEYS: usize = 2_000;
 /// Keys inside each other.
