@@ -21,6 +21,8 @@ mod namespace;
 mod news;
 mod noop;
 pub mod objectid;
+#[cfg(test)]
+mod oracle;
 pub mod out;
 mod quota;
 mod rename;

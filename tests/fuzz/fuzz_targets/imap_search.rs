@@ -9,8 +9,9 @@ use vmail::imap::thread::Thread;
 use vmail::imap::view::View;
 use vmail::store::{Folder, FolderName, Home, Incoming, Letter, MemoryFolder, MemoryHome, Places};
 
-fuzz_target!(|input: (&[u8], &[u8])| {
-    let (command, message) = input;
+// A command, and behind the first NUL a message.
+fuzz_target!(|input: &[u8]| {
+    let (command, message) = input.split_at(input.iter().position(|octet| *octet == 0).unwrap_or(input.len()));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let mut folder = mailbox(message).await;
