@@ -20,6 +20,7 @@ mod login;
 mod namespace;
 mod news;
 mod noop;
+pub mod objectid;
 #[cfg(test)]
 mod oracle;
 pub mod out;
@@ -27,15 +28,18 @@ mod quota;
 mod rename;
 mod replace;
 mod reply;
+pub mod search;
 mod select;
 mod session;
 pub mod set;
+pub mod sort;
 mod starttls;
 mod state;
 mod status;
 mod store;
 mod subscribe;
 mod table;
+pub mod thread;
 mod unauthenticate;
 pub mod view;
 

@@ -8,11 +8,13 @@
 //! at the very end is not made up: neither the message's size nor that of its last part counts one.
 
 mod addresses;
+mod casemap;
 mod charset;
-mod date;
+pub mod date;
 mod described;
 mod entry;
 mod envelope;
+pub mod fields;
 mod header;
 mod html;
 mod lexer;
@@ -20,15 +22,22 @@ mod nstring;
 mod opened;
 mod params;
 mod part;
+mod person;
 mod preview;
+mod reading;
 mod scan;
+mod stream;
 mod structure;
-mod subject;
+pub mod subject;
 mod whole;
 
+pub use casemap::casemap;
 pub use entry::{Entry, EntryRef};
 pub use part::{Encoding, Kind, Part};
+pub use person::{List, Person};
+pub use reading::{Extent, Reading, Said};
 pub use scan::{Scanned, Scanner};
+pub use whole::keeps;
 
 #[cfg(test)]
 mod tests;

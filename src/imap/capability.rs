@@ -56,7 +56,7 @@ enum At {
     User,
 }
 
-static CAPABILITIES: [(&str, At); 27] = [
+static CAPABILITIES: [(&str, At); 36] = [
     ("IMAP4rev1", At::Any),
     // RFC 7888 §5: never both.
     ("LITERAL-", At::Stranger),
@@ -68,6 +68,9 @@ static CAPABILITIES: [(&str, At); 27] = [
     ("CHILDREN", At::User),
     ("CONDSTORE", At::User),
     ("CREATE-SPECIAL-USE", At::User),
+    ("ESEARCH", At::User),
+    ("ESORT", At::User),
+    ("I18NLEVEL=1", At::User),
     ("LIST-EXTENDED", At::User),
     ("LIST-STATUS", At::User),
     ("MOVE", At::User),
@@ -79,10 +82,16 @@ static CAPABILITIES: [(&str, At); 27] = [
     ("QUOTA=RES-STORAGE", At::User),
     ("QUOTA=RES-MESSAGE", At::User),
     ("REPLACE", At::User),
+    ("SEARCHRES", At::User),
+    ("SORT", At::User),
+    ("SORT=DISPLAY", At::User),
     ("SPECIAL-USE", At::User),
     ("STATUS=SIZE", At::User),
+    ("THREAD=ORDEREDSUBJECT", At::User),
+    ("THREAD=REFERENCES", At::User),
     ("UIDPLUS", At::User),
     ("UNAUTHENTICATE", At::User),
     ("UNSELECT", At::User),
     ("UTF8=ACCEPT", At::User),
+    ("WITHIN", At::User),
 ];

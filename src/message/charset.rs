@@ -20,12 +20,17 @@ pub fn transferred(encoding: Encoding, body: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The charset of a label that is no more than a name for [`decode`]'s guess: `None` then, and for labels that nobody knows.
+pub(super) fn known(label: Option<&str>) -> Option<&'static Charset> {
+    label.and_then(|label| Charset::for_label(label.trim().as_bytes())).filter(|charset| *charset != WINDOWS_1252)
+}
+
 /// The text of octets in a charset. What names no charset, or US-ASCII, is UTF-8 if it can be, else Windows-1252.
 pub fn decode(label: Option<&str>, octets: &[u8]) -> String {
-    match label.and_then(|label| Charset::for_label(label.trim().as_bytes())) {
-        Some(charset) if charset != WINDOWS_1252 => charset.decode(octets).0.into_owned(),
-        // Its labels are those of US-ASCII and ISO 8859-1 too.
-        _ => match str::from_utf8(octets) {
+    match known(label) {
+        Some(charset) => charset.decode(octets).0.into_owned(),
+        // The labels of Windows-1252 are those of US-ASCII and ISO 8859-1 too.
+        None => match str::from_utf8(octets) {
             Ok(text) => text.to_owned(),
             Err(error) if is_cut_utf8(octets, error) => UTF_8.decode(octets).0.into_owned(),
             Err(_) => WINDOWS_1252.decode(octets).0.into_owned(),
@@ -88,7 +93,7 @@ fn encoded_word(text: &[u8]) -> Option<(String, Vec<u8>, usize)> {
 }
 
 /// `in_word` makes it the Q encoding, where an underscore is a space.
-fn quoted_printable(text: &[u8], in_word: bool) -> Vec<u8> {
+pub(super) fn quoted_printable(text: &[u8], in_word: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = if in_word { memchr2(b'=', b'_', rest) } else { memchr(b'=', rest) } {

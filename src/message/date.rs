@@ -7,17 +7,12 @@ use super::lexer::{Lexer, is_blank};
 /// `Date`'s value as seconds since 1970 UTC; `None` if it names no day. Without a time that can be read the day begins, and without a
 /// zone it is UTC (RFC 5256 §2.2). The order of its words does not matter, as long as the day stands before the year.
 pub fn parse(value: &[u8]) -> Option<i64> {
-    let mut words = Words::default();
-    let mut lexer = Lexer::new(&value[..value.len().min(LONGEST)]);
-    loop {
-        lexer.space();
-        let word = lexer.until(|octet| is_blank(octet) || b",(".contains(&octet));
-        if word.is_empty() && !lexer.takes(b',') {
-            break;
-        }
-        words.push(str::from_utf8(word).unwrap_or(""));
-    }
-    words.time()
+    Words::of(value).time()
+}
+
+/// The day that `Date`'s value names, in its own zone (RFC 9051 §6.4.4 SENTON).
+pub fn day(value: &[u8]) -> Option<NaiveDate> {
+    Words::of(value).day()
 }
 
 #[derive(Default)]
@@ -30,6 +25,20 @@ struct Words {
 }
 
 impl Words {
+    fn of(value: &[u8]) -> Words {
+        let mut words = Words::default();
+        let mut lexer = Lexer::new(&value[..value.len().min(LONGEST)]);
+        loop {
+            lexer.space();
+            let word = lexer.until(|octet| is_blank(octet) || b",(".contains(&octet));
+            if word.is_empty() && !lexer.takes(b',') {
+                break;
+            }
+            words.push(str::from_utf8(word).unwrap_or(""));
+        }
+        words
+    }
+
     fn push(&mut self, word: &str) {
         if let Some(month) = word.get(..3).and_then(month) {
             self.month.get_or_insert(month);
@@ -44,9 +53,12 @@ impl Words {
         }
     }
 
+    fn day(&self) -> Option<NaiveDate> {
+        NaiveDate::from_ymd_opt(self.year?, self.month?, self.day?)
+    }
+
     fn time(&self) -> Option<i64> {
-        let day = NaiveDate::from_ymd_opt(self.year?, self.month?, self.day?)?;
-        let midnight = day.and_hms_opt(0, 0, 0)?.and_utc().timestamp();
+        let midnight = self.day()?.and_hms_opt(0, 0, 0)?.and_utc().timestamp();
         Some(midnight + self.seconds.map_or(0, |seconds| seconds - self.zone.unwrap_or(0)))
     }
 }
@@ -133,5 +145,11 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse(text.as_bytes()), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_day_is_that_of_the_sender() {
+        assert_eq!(day(b"Fri, 21 Nov 1997 23:55:06 -0600"), NaiveDate::from_ymd_opt(1997, 11, 21));
+        assert_eq!(day(b"no date"), None);
     }
 }

@@ -50,6 +50,12 @@ impl Described {
     }
 }
 
+/// The charset that a header names.
+pub fn charset(header: &Header<'_>) -> Option<String> {
+    let content = Content::read(header.first(Name::ContentType), false);
+    content.param(b"charset").map(|charset| String::from_utf8_lossy(charset).into_owned())
+}
+
 /// `Content-Type`.
 struct Content {
     main: Vec<u8>,

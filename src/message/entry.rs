@@ -111,6 +111,11 @@ impl<'a> EntryRef<'a> {
         self.thread
     }
 
+    /// Whether no field that clients ask for is missing in [`EntryRef::fields`] for want of room.
+    pub fn has_all_fields(&self) -> bool {
+        decode_part(&mut &self.sections[6][..]).is_some_and(|message| message.header_size <= ALL_FIT)
+    }
+
     /// The table of parts; `None` if it is damaged.
     pub fn parts(&self) -> Option<Vec<Part>> {
         decode_parts(self.sections[6])
@@ -135,6 +140,8 @@ impl<'a> EntryRef<'a> {
 /// To be raised with every change of what is encoded, or of what the scanner finds: entries of other versions are made anew.
 const VERSION: u8 = 1;
 const SECTIONS: usize = 7;
+/// Octets of a header of which no field is left out, neither for its length nor because there are too many.
+const ALL_FIT: u64 = 16 << 10;
 /// Octets before the sections: version, whether it has a date, the date, the thread, the lengths of the sections.
 const HEAD: usize = 2 + 8 + 16 + 4 * SECTIONS;
 

@@ -132,7 +132,7 @@ pub fn squeeze(value: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Octets of the field at the beginning of `lines`, or of what stands there.
-fn end_of_field(lines: &[u8]) -> usize {
+pub(super) fn end_of_field(lines: &[u8]) -> usize {
     let mut at = 0;
     while let Some(end) = memchr(b'\n', &lines[at..]) {
         at += end + 1;
@@ -156,7 +156,7 @@ macro_rules! names {
         pub enum Name { $($name),* }
 
         impl Name {
-            fn read(name: &[u8]) -> Option<Name> {
+            pub(super) fn read(name: &[u8]) -> Option<Name> {
                 let mut lower = [0; LONGEST_NAME];
                 let lower = lower.get_mut(..name.len())?;
                 lower.copy_from_slice(name);

@@ -5,36 +5,51 @@ use super::header::squeeze;
 
 /// The base subject of `Subject`'s value, decoded; at most 1,000 octets.
 pub fn base(value: &[u8]) -> String {
+    let text = decoded(value);
+    let (base, _) = stripped(&text);
+    base[..base.floor_char_boundary(LONGEST_BASE)].to_owned()
+}
+
+/// Whether the message is a reply or has been forwarded, as far as `Subject`'s value tells (RFC 5256 §2.1).
+pub fn is_reply(value: &[u8]) -> bool {
+    stripped(&decoded(value)).1
+}
+
+fn decoded(value: &[u8]) -> String {
     let text = decode_words(&squeeze(&value[..value.len().min(LONGEST_VALUE)]));
-    let text = text.split([' ', '\t', '\r', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    let mut rest = &text[..];
+    text.split([' ', '\t', '\r', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The base subject, and whether something went that replies and forwards have.
+fn stripped(text: &str) -> (&str, bool) {
+    let (mut rest, mut is_reply) = (text, false);
     loop {
-        rest = without_leaders(without_trailers(rest));
+        rest = without_leaders(without_trailers(rest, &mut is_reply), &mut is_reply);
         match strip_prefix(rest, "[fwd:").and_then(|inside| inside.strip_suffix(']')) {
-            Some(inside) => rest = inside,
-            None => return rest[..rest.floor_char_boundary(LONGEST_BASE)].to_owned(),
+            Some(inside) => (rest, is_reply) = (inside, true),
+            None => return (rest, is_reply),
         }
     }
 }
 
 /// subj-trailer
-fn without_trailers(mut text: &str) -> &str {
+fn without_trailers<'a>(mut text: &'a str, is_reply: &mut bool) -> &'a str {
     loop {
         text = text.trim_end_matches(' ');
         match text.len().checked_sub("(fwd)".len()).and_then(|at| text.split_at_checked(at)) {
-            Some((before, end)) if end.eq_ignore_ascii_case("(fwd)") => text = before,
+            Some((before, end)) if end.eq_ignore_ascii_case("(fwd)") => (text, *is_reply) = (before, true),
             _ => return text,
         }
     }
 }
 
 /// subj-leader, and subj-blob unless it is all there is.
-fn without_leaders(mut text: &str) -> &str {
+fn without_leaders<'a>(mut text: &'a str, is_reply: &mut bool) -> &'a str {
     loop {
         text = text.trim_start_matches(' ');
-        text = match (behind_leader(text), behind_blob(text)) {
-            (Some(after), _) => after,
-            (None, Some(after)) if !after.is_empty() => after,
+        match (behind_leader(text), behind_blob(text)) {
+            (Some(after), _) => (text, *is_reply) = (after, true),
+            (None, Some(after)) if !after.is_empty() => text = after,
             _ => return text,
         }
     }
@@ -94,6 +109,9 @@ mod tests {
         ];
         for (subject, expected) in cases {
             assert_eq!(base(subject.as_bytes()), expected, "{subject}");
+        }
+        for (subject, expected) in [("Lunch", false), ("[list] Lunch", false), ("re: x", true), ("x (fwd)", true), ("[fwd: x]", true)] {
+            assert_eq!(is_reply(subject.as_bytes()), expected, "{subject}");
         }
         assert_eq!(base("ä".repeat(5_000).as_bytes()).len(), LONGEST_BASE);
     }

@@ -41,6 +41,11 @@ fn asked_for(header: &Header<'_>) -> Vec<u8> {
     out
 }
 
+/// Whether all fields of that name are among those that clients ask for.
+pub fn keeps(name: &str) -> bool {
+    Name::read(name.as_bytes()).is_some_and(|name| name != Name::Received && is_asked_for(name))
+}
+
 fn is_asked_for(name: Name) -> bool {
     use Name::*;
     !matches!(name, ContentDescription | ContentDisposition | ContentId | ContentLanguage | ContentLocation | ContentMd5)

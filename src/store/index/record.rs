@@ -64,6 +64,11 @@ impl Record {
         self.has(Traits::PRINTED).then_some(self.fingerprint)
     }
 
+    /// Its octets on the wire, if they are known.
+    pub fn octets(&self) -> Option<u64> {
+        self.has(Traits::SIZED).then_some(self.size)
+    }
+
     pub fn flags(&self) -> Flags {
         Flags::from_bits(self.flags)
     }
