@@ -14,6 +14,7 @@
 //! login   : address config os vdomain           # name + password + dialled domain -> Account; throttle, cache, SASL
 //! wire    : address config os                   # lines, dots, TLS upgrade, deadlines, counters of one client; fd 0
 //! pop3    : address config login os store vdomain wire    # RFC 1939 and its extensions
+//! imap    : address config login message os store vdomain wire    # RFC 9051, RFC 3501 and their extensions
 //! check   : address config os tls vdomain       # checkvdomain: findings and mends
 //! admin   : address config login os store tls vdomain     # deeds of operators, for the command line and later the web
 //! serve   : address config login os pop3 store tls vdomain wire    # listeners, inetd, systemd, hand-over
@@ -26,6 +27,7 @@ pub mod admin;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod imap;
 pub mod login;
 pub mod message;
 pub mod os;
