@@ -3,7 +3,9 @@
 //! The store names messages by UID; sequence numbers are in [`view`] and nowhere else.
 
 pub mod args;
+pub mod fetch;
 pub mod frame;
+pub mod objectid;
 pub mod out;
 pub mod set;
 pub mod view;

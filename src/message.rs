@@ -24,11 +24,13 @@ mod preview;
 mod scan;
 mod structure;
 mod subject;
+mod transfer;
 mod whole;
 
 pub use entry::{Entry, EntryRef};
 pub use part::{Encoding, Kind, Part};
 pub use scan::{Scanned, Scanner};
+pub use transfer::Decoder;
 
 #[cfg(test)]
 mod tests;

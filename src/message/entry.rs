@@ -1,6 +1,7 @@
 //! What a store keeps of a message, and its binary form.
 
 use super::part::{Encoding, Kind, Part};
+use super::whole;
 
 /// What an IMAP server says of a message without opening it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,16 @@ impl<'a> EntryRef<'a> {
         self.sections[4]
     }
 
+    /// Whether [`EntryRef::fields`] has every field called `name` of a header that [is not too long](EntryRef::has_short_header).
+    pub fn keeps(name: &[u8]) -> bool {
+        whole::keeps(name)
+    }
+
+    /// Whether no field was left out because there were too many, or because it was too long, and a blank line ends the header.
+    pub fn has_short_header(&self) -> bool {
+        self.message().is_some_and(|message| message.header_size <= whole::SHORT_HEADER && message.len > 0)
+    }
+
     /// The base subject; empty if it is damaged.
     pub fn subject_base(&self) -> &'a str {
         str::from_utf8(self.sections[5]).unwrap_or("")
@@ -109,6 +120,11 @@ impl<'a> EntryRef<'a> {
     /// The same for the messages of a conversation.
     pub fn thread(&self) -> u128 {
         self.thread
+    }
+
+    /// The message itself, the first of its parts; `None` if it is damaged.
+    pub fn message(&self) -> Option<Part> {
+        decode_part(&mut { self.sections[6] }).filter(Part::is_in_range)
     }
 
     /// The table of parts; `None` if it is damaged.
@@ -156,8 +172,7 @@ fn decode_parts(mut rest: &[u8]) -> Option<Vec<Part>> {
         let part = decode_part(&mut rest)?;
         // A parent stands before its children.
         let in_order = part.parent.map_or(parts.is_empty(), |parent| usize::from(parent) < parts.len());
-        let in_range = part.body.checked_add(part.len).is_some() && part.header <= part.body;
-        if !in_order || !in_range {
+        if !in_order || !part.is_in_range() {
             return None;
         }
         parts.push(part);

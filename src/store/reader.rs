@@ -89,6 +89,23 @@ impl Reader {
         Ok(0)
     }
 
+    /// Begins anew.
+    pub fn rewind(&mut self) {
+        (self.at, self.walk) = match &self.source {
+            Source::File(spooled) => (mbox::text(&spooled.message), Walk::default()),
+            Source::Whole(_) => (0, Walk::of_body()),
+            Source::Memory(_) => (0, Walk::default()),
+        };
+    }
+
+    /// Passes over at most `count` visible octets without reading them, where nothing can be hidden among them: not in the header of a
+    /// message that shares its file. Returns how many.
+    pub fn skip(&mut self, count: u64) -> u64 {
+        let skipped = if self.walk.in_body() { count.min(self.end - self.at) } else { 0 };
+        self.at += skipped;
+        skipped
+    }
+
     /// MD5 of all that is left to read, its line ends as LF whichever way they are stored and the last one there: a program that
     /// converts a spool changes no unique id. Blocks.
     pub(super) fn md5(mut self) -> Result<[u8; 16], Trouble> {
@@ -261,6 +278,29 @@ mod tests {
     use md5::Digest;
 
     use super::Reader;
+
+    fn rest(reader: &mut Reader) -> Vec<u8> {
+        let (mut buffer, mut all) = (vec![0; Reader::LEAST], Vec::new());
+        loop {
+            match reader.fill_here(&mut buffer).unwrap() {
+                0 => return all,
+                some => all.extend_from_slice(&buffer[..some]),
+            }
+        }
+    }
+
+    #[test]
+    fn the_body_can_be_skipped_and_the_message_read_again() {
+        let text = "Subject: x\n\n".to_owned() + &"0123456789".repeat(1000);
+        let mut reader = Reader::of_memory(text.as_bytes().into());
+        assert_eq!(reader.skip(5), 0, "something may be hidden");
+        let begun = reader.fill_here(&mut vec![0; Reader::LEAST]).unwrap();
+        assert_eq!(reader.skip(100), 100);
+        assert_eq!(rest(&mut reader), text.as_bytes()[begun + 100..]);
+        assert_eq!(reader.skip(1), 0);
+        reader.rewind();
+        assert_eq!(rest(&mut reader), text.as_bytes());
+    }
 
     #[test]
     fn line_ends_make_no_difference_to_the_digest() {
