@@ -104,7 +104,7 @@ impl<'a> EntryRef<'a> {
 
     /// Whether no field was left out because there were too many, or because it was too long, and a blank line ends the header.
     pub fn has_short_header(&self) -> bool {
-        self.message().is_some_and(|message| message.header_size <= whole::SHORT_HEADER && message.len > 0)
+        self.numbers().is_some_and(|Numbers { len, header_size, .. }| header_size <= whole::SHORT_HEADER && len > 0)
     }
 
     /// The base subject; empty if it is damaged.
@@ -120,6 +120,18 @@ impl<'a> EntryRef<'a> {
     /// The same for the messages of a conversation.
     pub fn thread(&self) -> u128 {
         self.thread
+    }
+
+    /// Wire octets of the message: RFC822.SIZE; 0 if that is damaged.
+    pub fn size(&self) -> u64 {
+        self.numbers().map_or(0, |numbers| numbers.header_size.saturating_add(numbers.size))
+    }
+
+    /// Of the message itself.
+    fn numbers(&self) -> Option<Numbers> {
+        let mut rest = self.sections[6];
+        pull_front(&mut rest)?;
+        pull_numbers(&mut rest)
     }
 
     /// The message itself, the first of its parts; `None` if it is damaged.
@@ -181,20 +193,45 @@ fn decode_parts(mut rest: &[u8]) -> Option<Vec<Part>> {
 }
 
 fn decode_part(rest: &mut &[u8]) -> Option<Part> {
-    let parent = match pull(rest)? {
-        0 => None,
-        number => Some(u16::try_from(number - 1).ok()?),
-    };
+    let (parent, shape, media) = pull_front(rest)?;
+    let Numbers { header, body, len, header_size, size, lines } = pull_numbers(rest)?;
+    Some(Part {
+        parent: if parent == 0 { None } else { Some(u16::try_from(parent - 1).ok()?) },
+        kind: *KINDS.get(usize::from(shape & 3))?,
+        media: str::from_utf8(media).ok()?.to_owned(),
+        encoding: *ENCODINGS.get(usize::from(shape >> 2))?,
+        header,
+        body,
+        len,
+        header_size,
+        size,
+        lines,
+    })
+}
+
+/// What stands before a part's numbers: that of its parent and 1, its shape, its media type.
+fn pull_front<'a>(rest: &mut &'a [u8]) -> Option<(u64, u8, &'a [u8])> {
+    let parent = pull(rest)?;
     let (&shape, after) = rest.split_first()?;
     *rest = after;
     let media_len = usize::try_from(pull(rest)?).ok()?;
     let (media, after) = rest.split_at_checked(media_len)?;
     *rest = after;
-    Some(Part {
-        parent,
-        kind: *KINDS.get(usize::from(shape & 3))?,
-        media: str::from_utf8(media).ok()?.to_owned(),
-        encoding: *ENCODINGS.get(usize::from(shape >> 2))?,
+    Some((parent, shape, media))
+}
+
+/// Where a part is, and its sizes, as [`Part`] has them.
+struct Numbers {
+    header: u64,
+    body: u64,
+    len: u64,
+    header_size: u64,
+    size: u64,
+    lines: u64,
+}
+
+fn pull_numbers(rest: &mut &[u8]) -> Option<Numbers> {
+    Some(Numbers {
         header: pull(rest)?,
         body: pull(rest)?,
         len: pull(rest)?,

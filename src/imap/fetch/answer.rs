@@ -46,7 +46,7 @@ impl Answering<'_> {
         let now = self.folder.state().clone();
         let is_asked_for = |message: &Entry<'_>| changed_since.is_none_or(|since| message.modseq > since);
         let mut messages = view.walk(&now, uids).filter(|(_, message)| is_asked_for(message));
-        if self.is_all_known(&now) {
+        if !self.items.need_entry() && !self.items.need_content() {
             for (number, message) in messages {
                 facts::begin(self.wire.output(), number, &message, None, self.items.facts.iter().copied());
                 self.wire.say(b")\r\n");
@@ -64,13 +64,6 @@ impl Answering<'_> {
             let octets = self.batch(&batch).await?;
             pace.saw(batch.len(), octets);
         }
-    }
-
-    /// Whether the folder's state answers everything.
-    fn is_all_known(&self, now: &State) -> bool {
-        let totals = now.head().totals;
-        let is_sized = totals.sized == totals.messages || !self.items.need_size();
-        is_sized && !self.items.need_entry() && !self.items.need_content()
     }
 
     /// Answers for messages of these numbers and UIDs. Returns how many octets were held for them.
@@ -95,11 +88,8 @@ impl Answering<'_> {
 
     /// Makes sure that what is asked for is known. Returns what is kept of the messages, if that is needed.
     async fn prepare(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
-        let totals = self.folder.state().head().totals;
         if self.items.need_content() {
             self.folder.learn(uids, Facts::Content).await?;
-        } else if self.items.need_size() && totals.sized < totals.messages {
-            self.folder.learn(uids, Facts::Size).await?;
         }
         if self.marks {
             self.mark(uids).await;

@@ -30,12 +30,11 @@ fn say(out: &mut Out<'_>, fact: Fact, message: &Entry<'_>, kept: Option<EntryRef
         Fact::Uid => out.raw("UID ").number(message.uid),
         Fact::Flags => out.raw("FLAGS ").flags(message.flags(), message.keywords().map(|keyword| &**keyword)),
         Fact::InternalDate => out.raw("INTERNALDATE ").date_time(message.received),
-        Fact::Size => out.raw("RFC822.SIZE ").number(message.size),
         Fact::ModSeq => out.raw("MODSEQ (").number(message.modseq).raw(")"),
         Fact::SaveDate if message.saved == 0 => out.raw("SAVEDATE NIL"),
         Fact::SaveDate => out.raw("SAVEDATE ").date_time(message.saved),
         Fact::EmailId => out.raw("EMAILID (").shown(EmailId(message.content().unwrap_or_default())).raw(")"),
-        Fact::ThreadId | Fact::Envelope | Fact::Body | Fact::BodyStructure | Fact::Preview { .. } => match kept {
+        Fact::Size | Fact::ThreadId | Fact::Envelope | Fact::Body | Fact::BodyStructure | Fact::Preview { .. } => match kept {
             Some(kept) => say_kept(out, fact, kept),
             // Lazily asked for, and not at hand (RFC 8970 §4.1); all else waits until it is.
             None => out.raw("PREVIEW NIL"),
@@ -45,6 +44,8 @@ fn say(out: &mut Out<'_>, fact: Fact, message: &Entry<'_>, kept: Option<EntryRef
 
 fn say_kept<'o, 'b>(out: &'o mut Out<'b>, fact: Fact, kept: EntryRef<'_>) -> &'o mut Out<'b> {
     match fact {
+        // Not the record's size, which is that of POP3: RFC 1939 §3 has a message end with a line end, here it is as long as `BODY[]`.
+        Fact::Size => out.raw("RFC822.SIZE ").number(kept.size()),
         Fact::ThreadId => out.raw("THREADID (").shown(ThreadId(kept.thread())).raw(")"),
         Fact::Envelope => out.raw("ENVELOPE ").raw(kept.envelope()),
         Fact::Body => out.raw("BODY ").raw(kept.body()),

@@ -125,7 +125,10 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_shown_with_its_continuations_and_the_blank_line() {
         for cut in 1..HEADER.len() {
-            assert_eq!(picked(HEADER, &fields(&["subject", "TO"], false), cut), "To: a\r\nSUBJECT : one\r\n\ttwo\r\nto: c\r\n d: e\r\n\r\n");
+            assert_eq!(
+                picked(HEADER, &fields(&["subject", "TO"], false), cut),
+                "To: a\r\nSUBJECT : one\r\n\ttwo\r\nto: c\r\n d: e\r\n\r\n"
+            );
             assert_eq!(picked(HEADER, &fields(&["to"], true), cut), "SUBJECT : one\r\n\ttwo\r\nno field\r\nX-To: b\r\n\r\n");
             assert_eq!(picked(HEADER, &fields(&["d"], false), cut), "\r\n");
         }

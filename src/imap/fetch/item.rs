@@ -92,11 +92,6 @@ impl Items {
         self.texts.iter().any(|content| !content.is_peek)
     }
 
-    /// Whether the size on the wire has to be known.
-    pub fn need_size(&self) -> bool {
-        self.facts.contains(&Fact::Size)
-    }
-
     /// Whether a message's content has to have been read once.
     pub fn need_content(&self) -> bool {
         self.facts.contains(&Fact::EmailId)
@@ -116,7 +111,7 @@ impl Items {
 impl Fact {
     fn is_of_entry(self) -> bool {
         use Fact::*;
-        matches!(self, ThreadId | Envelope | Body | BodyStructure | Preview { .. })
+        matches!(self, Size | ThreadId | Envelope | Body | BodyStructure | Preview { .. })
     }
 }
 
@@ -175,5 +170,9 @@ fn name(out: &mut Out<'_>, section: &Section) {
 fn field_name(out: &mut Out<'_>, name: &[u8]) {
     let is_plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_.".contains(octet);
     let is_atom = !name.is_empty() && name.iter().all(is_plain) && !name.eq_ignore_ascii_case(b"NIL");
-    if is_atom { out.raw(name) } else { out.string(name) };
+    if is_atom {
+        out.raw(name)
+    } else {
+        out.string(name)
+    };
 }

@@ -246,7 +246,10 @@ mod tests {
     fn items_come_alone_or_in_parentheses_and_each_is_told_once() {
         use Fact::*;
         assert_eq!(facts(" 1 flags"), [Flags]);
-        assert_eq!(facts(" 1:* (Flags UID BODY flags PREVIEW PREVIEW (lazy))"), [Flags, Uid, Body, Preview { is_lazy: false }, Preview { is_lazy: true }]);
+        assert_eq!(
+            facts(" 1:* (Flags UID BODY flags PREVIEW PREVIEW (lazy))"),
+            [Flags, Uid, Body, Preview { is_lazy: false }, Preview { is_lazy: true }]
+        );
         assert_eq!(facts(" $ all"), [Flags, InternalDate, Size, Envelope]);
         assert_eq!(facts(" 1 PREVIEW (CHANGEDSINCE 5)"), [Preview { is_lazy: false }, ModSeq]);
         assert_eq!(facts(" 1 PREVIEW (LAZY) (CHANGEDSINCE 5)"), [Preview { is_lazy: true }, ModSeq]);
@@ -257,9 +260,10 @@ mod tests {
         for section in ["", "TEXT", "1.2.MIME", "3.HEADER", "HEADER.FIELDS (From \"a b\")", "1.HEADER.FIELDS.NOT (X)"] {
             assert_eq!(labels(&format!(" 1 BODY.PEEK[{section}]<7.10>")), [format!("BODY[{section}]<7>")]);
         }
-        assert_eq!(labels(" 1 (body[header.fields ({1}\r\nA)] RFC822.text BINARY.SIZE[1] BINARY.PEEK[]<0.1>)"), [
-            "BODY[HEADER.FIELDS (A)]", "RFC822.TEXT", "BINARY.SIZE[1]", "BINARY[]<0>",
-        ]);
+        assert_eq!(
+            labels(" 1 (body[header.fields ({1}\r\nA)] RFC822.text BINARY.SIZE[1] BINARY.PEEK[]<0.1>)"),
+            ["BODY[HEADER.FIELDS (A)]", "RFC822.TEXT", "BINARY.SIZE[1]", "BINARY[]<0>",]
+        );
     }
 
     #[test]
@@ -283,11 +287,43 @@ mod tests {
     #[test]
     fn what_is_no_fetch_is_refused() {
         for broken in [
-            "", " ", " 1", " 1 ", " 1 ()", " 1 (ALL)", " 1 (FLAGS", " 1 FLAGS)", " 1 FLAGS UID", " 0 FLAGS", " 1  FLAGS", " 1 FOO", " 1 BODY[",
-            " 1 BODY[]<0.0>", " 1 BODY[]<0>", " 1 BODY[0]", " 1 BODY[1.]", " 1 BODY[.1]", " 1 BODY[MIME]", " 1 BODY[1.FOO]", " 1 BODY[TEXT.1]",
-            " 1 BODY[HEADER.FIELDS]", " 1 BODY[HEADER.FIELDS ()]", " 1 BODY[HEADER.FIELDS (A]", " 1 BINARY[TEXT]", " 1 BINARY[1.MIME]",
-            " 1 BINARY.SIZE[1]<0.1>", " 1 BODY[4294967296]", " 1 FLAGS ()", " 1 FLAGS (CHANGEDSINCE)", " 1 FLAGS (CHANGEDSINCE 1", " 1 BODYSTRUCTURE[1]",
-            " 1 FLAGS (VANISHED)", " 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)", " 1 PREVIEW (FOO)", " 1 BODY.PEEK", " 1 RFC822[1]",
+            "",
+            " ",
+            " 1",
+            " 1 ",
+            " 1 ()",
+            " 1 (ALL)",
+            " 1 (FLAGS",
+            " 1 FLAGS)",
+            " 1 FLAGS UID",
+            " 0 FLAGS",
+            " 1  FLAGS",
+            " 1 FOO",
+            " 1 BODY[",
+            " 1 BODY[]<0.0>",
+            " 1 BODY[]<0>",
+            " 1 BODY[0]",
+            " 1 BODY[1.]",
+            " 1 BODY[.1]",
+            " 1 BODY[MIME]",
+            " 1 BODY[1.FOO]",
+            " 1 BODY[TEXT.1]",
+            " 1 BODY[HEADER.FIELDS]",
+            " 1 BODY[HEADER.FIELDS ()]",
+            " 1 BODY[HEADER.FIELDS (A]",
+            " 1 BINARY[TEXT]",
+            " 1 BINARY[1.MIME]",
+            " 1 BINARY.SIZE[1]<0.1>",
+            " 1 BODY[4294967296]",
+            " 1 FLAGS ()",
+            " 1 FLAGS (CHANGEDSINCE)",
+            " 1 FLAGS (CHANGEDSINCE 1",
+            " 1 BODYSTRUCTURE[1]",
+            " 1 FLAGS (VANISHED)",
+            " 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)",
+            " 1 PREVIEW (FOO)",
+            " 1 BODY.PEEK",
+            " 1 RFC822[1]",
         ] {
             assert!(parsed(broken).is_err(), "{broken:?}");
         }

@@ -59,9 +59,12 @@ impl Pour<'_> {
     /// # Errors
     /// The message can't be read to its end.
     pub async fn measure(&mut self, place: Place, mut filter: Filter<'_>, mut window: Window) -> Result<Measured, Lost> {
-        let (mut measured, mut given, mut lines) = (Measured::default(), Vec::new(), Lines::default());
+        let (mut measured, mut given, mut lines, masks) = (Measured::default(), Vec::new(), Lines::default(), filter.is_raw());
         let mut pieces = Pieces::new(self.reader, place, 0);
         while let Some(piece) = pieces.next().await? {
+            if masks {
+                mask(piece);
+            }
             lines.push(piece, |run| filter.push(run, &mut given));
             measured.add(window.cut(&given));
             given.clear();

@@ -191,7 +191,9 @@ mod tests {
         assert_eq!(found(NESTED, &[3], Text::Body), Some("text"));
         assert_eq!(found(NESTED, &[3, 1], Text::All), Some("text"));
         assert_eq!(found(NESTED, &[3, 1], Text::Mime), Some("Subject: plain\r\n\r\n"));
-        for (path, text) in [(&[2, 2][..], Text::All), (&[3, 2], Text::All), (&[4], Text::All), (&[2, 1, 1], Text::All), (&[1], Text::Header)] {
+        for (path, text) in
+            [(&[2, 2][..], Text::All), (&[3, 2], Text::All), (&[4], Text::All), (&[2, 1, 1], Text::All), (&[1], Text::Header)]
+        {
             assert_eq!(found(NESTED, path, text.clone()), None, "{path:?} {text:?}");
         }
     }
