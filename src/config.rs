@@ -10,11 +10,11 @@ mod root;
 pub use fault::Fault;
 pub use folders::{FoldersRecord, Separator, SpecialUse, Spool};
 pub use machine::{
-    AddressKind, Fsync, Hashing, Level, Limits, Listen, LockKind, Log, LogFormat, LogTarget, Login, Machine, Main, MainUsers, Mbox, Native,
-    Pop3Limits, Proto, Reverse, ReverseLookup, Store, TlsMode,
+    AddressKind, Fsync, Hashing, ImapLimits, Level, Limits, Listen, LockKind, Log, LogFormat, LogTarget, Login, Machine, Main, MainUsers,
+    Mbox, Native, Pop3Limits, Proto, Reverse, ReverseLookup, Store, TlsMode,
 };
 pub use quota::{Allowance, Count, Limit, QuotaRecord, Size, UserQuota};
-pub use record::{DomainRecord, Expire, Owned, Pop3Record, Retrieval, Scheme, Uidl};
+pub use record::{DomainRecord, Expire, ImapRecord, Owned, Pop3Record, Retrieval, Scheme, Uidl};
 pub use root::{ROOT_VARIABLE, Root};
 
 use std::path::PathBuf;

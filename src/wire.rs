@@ -1,5 +1,6 @@
 //! One client's connection: lines in, replies and messages out, TLS, deadlines and counts, for every protocol alike.
 
+mod deflate;
 pub mod spare;
 mod stuff;
 mod transport;
@@ -17,11 +18,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use deflate::Deflate;
 use transport::Transport;
 
 /// The connection to one client. While it is silent it owns no buffer.
 pub struct Wire {
     transport: Transport,
+    /// What is said and heard is compressed.
+    deflate: Option<Box<Deflate>>,
     input: Vec<u8>,
     /// How much of `input` has been given out.
     taken: usize,
@@ -99,6 +103,7 @@ impl Wire {
         let transport = Transport::Plain(io);
         Wire {
             transport,
+            deflate: None,
             input: Vec::new(),
             taken: 0,
             output: Vec::new(),
@@ -130,6 +135,34 @@ impl Wire {
         self.taken = end + 1;
         let line = &self.input[line];
         Ok(Line::Whole(line.strip_suffix(b"\r").unwrap_or(line)))
+    }
+
+    /// Waits until [`Wire::unread`] holds something. What has been said before goes out first, unless the client has already sent more.
+    pub async fn more(&mut self) -> Result<(), Lost> {
+        if !self.unread().is_empty() {
+            return Ok(());
+        }
+        self.flush().await?;
+        match timeout(self.patience, self.fill()).await {
+            Ok(filled) => filled,
+            Err(_) => Err(Lost::Idle),
+        }
+    }
+
+    /// What the client has sent and nobody has used.
+    pub fn unread(&self) -> &[u8] {
+        &self.input[self.taken..]
+    }
+
+    /// The first `count` octets of [`Wire::unread`] are done with.
+    pub fn used(&mut self, count: usize) {
+        self.taken += count;
+        debug_assert!(self.taken <= self.input.len());
+    }
+
+    /// From now on a client may be silent for so long.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     fn has_line(&self) -> bool {
@@ -164,12 +197,24 @@ impl Wire {
         if *self.stop.borrow() {
             return Err(Lost::Stopping);
         }
-        let count = tokio::select! {
-            count = self.transport.read(&mut self.input) => count?,
-            _ = self.stop.wait_for(|stopping| *stopping) => return Err(Lost::Stopping),
-        };
-        self.counts.received += count as u64;
-        if count == 0 { Err(Lost::Closed) } else { Ok(()) }
+        loop {
+            if let Some(deflate) = &mut self.deflate
+                && deflate.inflate(&mut self.input)? > 0
+            {
+                return Ok(());
+            }
+            let into = self.deflate.as_mut().map_or(&mut self.input, |deflate| deflate.arriving());
+            let count = tokio::select! {
+                count = self.transport.read(into) => count?,
+                _ = self.stop.wait_for(|stopping| *stopping) => return Err(Lost::Stopping),
+            };
+            self.counts.received += count as u64;
+            match count {
+                0 => return Err(Lost::Closed),
+                _ if self.deflate.is_none() => return Ok(()),
+                _ => {}
+            }
+        }
     }
 
     /// Says something; it leaves with the next flush.
@@ -197,9 +242,8 @@ impl Wire {
         if self.hearing == Hearing::Nothing {
             return Ok(());
         }
-        let count = said.len() as u64;
         match (self.send(said).await.map_err(Lost::from), self.hearing) {
-            (Ok(()), _) => {
+            (Ok(count), _) => {
                 self.counts.sent += count;
                 if self.hearing == (Hearing::Message { is_open: false }) {
                     self.hearing = Hearing::Replies;
@@ -214,14 +258,18 @@ impl Wire {
         }
     }
 
-    async fn send(&mut self, said: Vec<u8>) -> io::Result<()> {
-        let sent = self.transport.write_now(&said)?;
+    /// Returns how many octets that were on the wire.
+    async fn send(&mut self, mut said: Vec<u8>) -> io::Result<u64> {
+        if let Some(deflate) = &mut self.deflate {
+            said = deflate.deflate(&said)?;
+        }
+        let (count, sent) = (said.len() as u64, self.transport.write_now(&said)?);
         if sent < said.len() || self.is_secure() {
             // Boxed: nearly always the socket takes all at once, and no session need be large for the other case.
             Box::pin(self.transport.write_all(&said[sent..])).await?;
         }
         spare::give(said);
-        Ok(())
+        Ok(count)
     }
 
     /// What is said from here on is part of a message: if the client does not get it, the conversation is over.
@@ -249,7 +297,21 @@ impl Wire {
 
     /// Whether [`Wire::send_file`] is possible: the transport takes octets as they are.
     pub fn can_send_file(&self) -> bool {
-        matches!(self.transport, Transport::Plain(Plain::Tcp(_)))
+        matches!(self.transport, Transport::Plain(Plain::Tcp(_))) && self.deflate.is_none()
+    }
+
+    /// What has been said goes out; what is said and heard from here on is compressed (RFC 4978).
+    pub async fn compress(&mut self) -> Result<(), Lost> {
+        self.flush().await?;
+        let arrived = self.input.split_off(self.taken);
+        (self.input, self.taken) = (Vec::new(), 0);
+        self.deflate = Some(Box::new(Deflate::new(arrived)));
+        Ok(())
+    }
+
+    /// Whether the conversation is compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.deflate.is_some()
     }
 
     /// Sends what has been said, then `range` of `file`, without copying it through this process.

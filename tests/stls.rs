@@ -14,7 +14,7 @@ use vmail::serve::Mode;
 use crate::house::{Dial, House};
 
 /// A client that trusts this authority alone.
-fn client(authority: &str) -> Arc<ClientConfig> {
+pub fn client(authority: &str) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -1,4 +1,5 @@
 //! Dialogues with the server, `tests/transcripts/PROTO/*.txt`, each replayed line by line, byte by byte, in sevens, and all at once.
+//! Those of IMAP are another language: see `tests/transcripts/imap.rs`.
 //!
 //! A file begins with directives, then comes the dialogue:
 //!
@@ -17,6 +18,7 @@
 //! `va.test` (alias `va.net`) has 192.0.2.2, `vb.test` has 192.0.2.3 and is strict, 192.0.2.4 is shared and 192.0.2.1 main. In both
 //! domains is `joe`, with the password `secret`.
 
+mod imap;
 mod replay;
 mod script;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Pair, Plaintext, Root, Seconds};
+use super::{Fault, Pair, Plaintext, Root, Seconds, Size};
 use crate::os::privilege;
 
 /// The settings of the machine. Every one has a default: an empty file, or none, is a working configuration.
@@ -45,6 +45,8 @@ pub struct Machine {
     pub limit: Limits,
     /// POP3.
     pub pop3: Pop3Limits,
+    /// IMAP.
+    pub imap: ImapLimits,
     /// mbox spools.
     pub mbox: Mbox,
     /// All mailboxes.
@@ -68,6 +70,7 @@ impl Default for Machine {
             tls: None,
             limit: Limits::default(),
             pop3: Pop3Limits::default(),
+            imap: ImapLimits::default(),
             mbox: Mbox::default(),
             store: Store::default(),
         }
@@ -102,6 +105,9 @@ impl Machine {
         }
         if self.limit.connections == 0 || self.limit.per_source == 0 || self.pop3.idle.0.is_zero() {
             return Err("limit.connections and limit.per_source and pop3.idle must be more than 0".into());
+        }
+        if self.imap.idle.0.is_zero() || self.imap.append_limit.octets() == 0 {
+            return Err("imap.idle and imap.append_limit must be more than 0".into());
         }
         if self.uid_from < 1000 {
             return Err(format!("uid_from = {}: uids below 1000 belong to the system", self.uid_from));
@@ -357,6 +363,25 @@ pub struct Pop3Limits {
 impl Default for Pop3Limits {
     fn default() -> Pop3Limits {
         Pop3Limits { idle: Seconds::whole(600) }
+    }
+}
+
+/// One `[imap]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImapLimits {
+    /// How long a client may be silent; RFC 9051 §5.4 wants thirty minutes at least.
+    pub idle: Seconds,
+    /// The largest message that a client may append: in KiB, or like "100M" (RFC 7889).
+    pub append_limit: Size,
+    /// Capabilities that are neither announced nor there, like "COMPRESS=DEFLATE".
+    pub disable: Vec<String>,
+}
+
+impl Default for ImapLimits {
+    fn default() -> ImapLimits {
+        let append_limit = Size::of_kib(128 * 1024).expect("it is far below the largest number of TOML");
+        ImapLimits { idle: Seconds::whole(1800), append_limit, disable: Vec::new() }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct DomainRecord {
     pub tls: Option<Pair>,
     /// POP3.
     pub pop3: Pop3Record,
+    /// IMAP.
+    pub imap: ImapRecord,
     /// How much mail its users may have.
     pub quota: QuotaRecord,
     /// How mail folders are named, and which are there from the start.
@@ -60,6 +62,7 @@ impl Default for DomainRecord {
             plaintext: None,
             tls: None,
             pop3: Pop3Record::default(),
+            imap: ImapRecord::default(),
             quota: QuotaRecord::default(),
             folders: FoldersRecord::default(),
         }
@@ -151,6 +154,14 @@ impl Default for Pop3Record {
     fn default() -> Pop3Record {
         Pop3Record { mark_seen: true, login_delay: Seconds::whole(0), expire: Expire::Never }
     }
+}
+
+/// The `[imap]` section of a domain record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImapRecord {
+    /// Capabilities that are neither announced to its users nor there, beside those of the machine.
+    pub disable: Vec<String>,
 }
 
 /// How long messages stay on the server.

@@ -21,7 +21,11 @@ pub use pour::Bookmark;
 use item::{Fact, Items};
 
 use super::args::Bad;
+use super::reply::{Refusal, Reply};
+use super::session::Session;
 use super::set::Set;
+use super::state::Selected;
+use super::table::Order;
 use super::view::View;
 use crate::store::{AnyFolder, Trouble};
 use crate::wire::{Lost, Wire};
@@ -38,8 +42,8 @@ pub struct Fetch {
     vanished: bool,
 }
 
-/// The mailbox that a client has selected.
-pub struct Selected<'s> {
+/// The mailbox that is asked.
+pub struct Mailbox<'s> {
     pub folder: &'s mut AnyFolder,
     pub view: &'s mut View,
     /// By EXAMINE: nothing becomes `\Seen`.
@@ -76,31 +80,45 @@ impl Fetch {
     ///
     /// # Errors
     /// The client is lost, or must be: a message was not what it was known to be after some of it had been sent.
-    pub async fn answer(&self, selected: Selected<'_>, wire: &mut Wire) -> Result<Fetched, Lost> {
-        let uids = match selected.view.resolve(&self.set, self.is_uid) {
+    pub async fn answer(&self, mailbox: Mailbox<'_>, wire: &mut Wire) -> Result<Fetched, Lost> {
+        let uids = match mailbox.view.resolve(&self.set, self.is_uid) {
             Ok(uids) => uids,
             Err(bad) => return Ok(Fetched::Bad(bad)),
         };
         if let Some(since) = self.changed_since.filter(|_| self.vanished) {
-            vanished::tell(wire.output(), &self.set, selected.view.told(), since);
+            vanished::tell(wire.output(), &self.set, mailbox.view.told(), since);
         }
-        answer::answer(self, &uids, selected, wire).await
+        answer::answer(self, &uids, mailbox, wire).await
+    }
+}
+
+impl Session<'_> {
+    pub(super) async fn fetch(&mut self, mut order: Order<'_>) -> Result<Reply, Refusal> {
+        let fetch = Fetch::parse(&mut order.args, order.is_uid, self.enabled.qresync)?;
+        // RFC 7162 §3.1: whoever uses it has enabled it.
+        self.enabled.condstore |= fetch.enables_condstore();
+        let (tells_modseq, wire) = (self.enabled.condstore, &mut self.wire);
+        let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else {
+            return Err(Refusal::Bad("select a mailbox first"));
+        };
+        let Selected { folder, view, is_read_only, bookmark, .. } = selected;
+        let mailbox = Mailbox { folder, view, is_read_only: *is_read_only, tells_modseq, bookmark };
+        fetch.answer(mailbox, wire).await?.conclude(order.is_uid)
     }
 }
 
 impl Fetched {
-    /// The tagged response, without the tag and the line end. `name` is the command's.
-    pub fn reply(&self, is_uid: bool) -> &'static str {
-        match (self, is_uid) {
-            (Fetched::Done, false) => "OK FETCH completed",
-            (Fetched::Done, true) => "OK UID FETCH completed",
-            // RFC 2180 §4.1.2, RFC 5530 §3.
-            (Fetched::Expunged, false) => "NO [EXPUNGEISSUED] Some of these messages are no longer there",
+    /// What is said at the end.
+    fn conclude(self, is_uid: bool) -> Result<Reply, Refusal> {
+        match self {
+            Fetched::Done => Reply::ok("FETCH completed"),
             // RFC 9051 §6.4.9: a UID that is no message's is no error.
-            (Fetched::Expunged, true) => "OK [EXPUNGEISSUED] UID FETCH completed; some of these messages are no longer there",
-            (Fetched::UnknownEncoding, _) => "NO [UNKNOWN-CTE] The transfer encoding of that part is not known here",
-            (Fetched::Failed(_), _) => "NO [SERVERBUG] Some of these messages can't be read at the moment",
-            (Fetched::Bad(Bad(why)), _) => why,
+            Fetched::Expunged if is_uid => Reply::ok("[EXPUNGEISSUED] FETCH completed; some of the messages are there no more"),
+            // RFC 2180 §4.1.2, RFC 5530 §3.
+            Fetched::Expunged => Err(Refusal::no("[EXPUNGEISSUED] some of the messages are there no more")),
+            Fetched::UnknownEncoding => Err(Refusal::no("[UNKNOWN-CTE] nobody here knows how that part is encoded")),
+            Fetched::Failed(trouble) => Err(Refusal::Trouble(trouble)),
+            Fetched::Bad(bad) => Err(bad.into()),
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct Status {
     pub messages: u32,
     pub unseen: u32,
     pub deleted: u32,
-    /// Octets stored.
+    /// Octets on the wire; while not all sizes are known, no less than that (RFC 8438 §3).
     pub octets: u64,
 }
 
@@ -44,7 +44,8 @@ impl Status {
             messages: small(head.totals.messages),
             unseen: small(head.totals.unseen),
             deleted: small(head.totals.deleted),
-            octets: head.totals.stored,
+            // Stored line ends may be one octet, and are two on the wire.
+            octets: if head.totals.sized == head.totals.messages { head.totals.wire } else { head.totals.stored.saturating_mul(2) },
         }
     }
 }

@@ -27,12 +27,12 @@ pub enum Mode {
 impl Mode {
     pub const ALL: [Mode; 4] = [Mode::Line, Mode::Byte, Mode::Seven, Mode::All];
 
-    fn waits(self) -> bool {
+    pub fn waits(self) -> bool {
         matches!(self, Mode::Line | Mode::Byte)
     }
 
     /// How many octets are under way at once.
-    fn at_once(self) -> usize {
+    pub fn at_once(self) -> usize {
         match self {
             Mode::Byte => 1,
             Mode::Seven => 7,
@@ -172,9 +172,9 @@ async fn hear_nothing(input: &mut BufReader<ReadHalf<DuplexStream>>) -> Result<(
     }
 }
 
-fn shown(octets: &[u8]) -> String {
+pub fn shown(octets: &[u8]) -> String {
     format!("{:?}", String::from_utf8_lossy(octets))
 }
 
 /// Longer than a password's hash takes on a busy machine; nothing waits for so long that goes right.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);

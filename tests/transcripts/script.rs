@@ -80,7 +80,7 @@ impl Session {
 }
 
 /// The octets that a value stands for.
-fn octets(value: &str) -> Vec<u8> {
+pub fn octets(value: &str) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut rest = value;
     while let Some((plain, escape)) = rest.split_once('\\') {

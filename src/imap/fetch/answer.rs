@@ -2,15 +2,15 @@
 
 use super::item::{Fact, Items};
 use super::pour::Bookmark;
-use super::{Fetch, Fetched, Selected, facts};
+use super::{Fetch, Fetched, Mailbox, facts};
 use crate::imap::view::View;
 use crate::message::EntryRef;
 use crate::store::{AnyFolder, Changes, Entry, Facts, Flags, Folder, State, Trouble, Uids};
 use crate::wire::{Lost, Wire};
 
 /// Says what `fetch` asks for of `uids`.
-pub(super) async fn answer(fetch: &Fetch, uids: &Uids, selected: Selected<'_>, wire: &mut Wire) -> Result<Fetched, Lost> {
-    let Selected { folder, view, is_read_only, tells_modseq, bookmark } = selected;
+pub(super) async fn answer(fetch: &Fetch, uids: &Uids, mailbox: Mailbox<'_>, wire: &mut Wire) -> Result<Fetched, Lost> {
+    let Mailbox { folder, view, is_read_only, tells_modseq, bookmark } = mailbox;
     let went = if has_gone(view.told(), folder.state(), uids) { Fetched::Expunged } else { Fetched::Done };
     let marks = fetch.items.mark_as_seen() && !is_read_only;
     let mut answering = Answering { items: &fetch.items, folder, bookmark, wire, marks, tells_modseq, marked: Uids::NONE, went };

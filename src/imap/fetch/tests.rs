@@ -29,8 +29,8 @@ async fn facts_are_told_in_the_order_asked_for() {
     let date = "\" 9-Sep-2001 01:46:40 +0000\"";
     assert!(said.starts_with("* 2 FETCH (EMAILID (M"), "{said}");
     assert!(said.contains(&format!("PREVIEW \"body of it\" SAVEDATE {date} INTERNALDATE {date} MODSEQ (")), "{said}");
-    assert_eq!(client.said("UID FETCH", "7,2 FLAGS").await, "* 2 FETCH (UID 2 FLAGS ())\r\nOK UID FETCH completed");
-    assert_eq!(client.said("FETCH", "3 FLAGS").await, "there are not so many messages");
+    assert_eq!(client.said("UID FETCH", "7,2 FLAGS").await, "* 2 FETCH (UID 2 FLAGS ())\r\nOK FETCH completed");
+    assert_eq!(client.said("FETCH", "3 FLAGS").await, "BAD there are not so many messages");
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn messages_that_are_gone_are_left_out() {
     let said = client.said("FETCH", "1:3 UID").await;
     assert!(said.starts_with("* 1 FETCH (UID 1)\r\n* 3 FETCH (UID 3)\r\nNO [EXPUNGEISSUED] "), "{said}");
     assert!(client.said("UID FETCH", "1:2 FLAGS").await.contains("OK [EXPUNGEISSUED] "));
-    assert!(client.said("UID FETCH", "3 FLAGS").await.ends_with("OK UID FETCH completed"));
+    assert!(client.said("UID FETCH", "3 FLAGS").await.ends_with("OK FETCH completed"));
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn what_has_changed_since_is_told_with_what_vanished() {
     client.refresh().await;
     let said = client.said("UID FETCH", &format!("1:* (FLAGS) (CHANGEDSINCE {since} VANISHED)")).await;
     let modseq = client.folder.state().message(3).unwrap().modseq;
-    let expected = format!("* VANISHED (EARLIER) 2\r\n* 2 FETCH (UID 3 FLAGS (\\Seen) MODSEQ ({modseq}))\r\nOK UID FETCH completed");
+    let expected = format!("* VANISHED (EARLIER) 2\r\n* 2 FETCH (UID 3 FLAGS (\\Seen) MODSEQ ({modseq}))\r\nOK FETCH completed");
     assert_eq!(said, expected);
 }
 

@@ -71,9 +71,16 @@ impl Client {
         let (_stop, stopping) = watch::channel(false);
         let mut wire = Wire::new(Plain::Pipe(near), std::time::Duration::from_secs(60), stopping);
         let Client { folder, view, bookmark, is_read_only, tells_modseq, .. } = self;
-        let selected = Selected { folder, view, bookmark, is_read_only: *is_read_only, tells_modseq: *tells_modseq };
-        let fetched = is_send(fetch.answer(selected, &mut wire)).await.unwrap();
-        wire.say(fetched.reply(is_uid).as_bytes());
+        let mailbox = Mailbox { folder, view, bookmark, is_read_only: *is_read_only, tells_modseq: *tells_modseq };
+        let fetched = is_send(fetch.answer(mailbox, &mut wire)).await.unwrap();
+        let (how, text) = match fetched.conclude(is_uid) {
+            Ok(Reply::Ok(text)) => ("OK ", text),
+            Err(Refusal::No(text)) => ("NO ", text),
+            Err(Refusal::Bad(text)) => ("BAD ", text.into()),
+            _ => panic!("no such end"),
+        };
+        wire.say(how.as_bytes());
+        wire.say(text.as_bytes());
         wire.close().await;
         reading.await.unwrap()
     }

@@ -1,0 +1,50 @@
+//! IDLE (RFC 2177, RFC 9051 §6.3.13): news as they come.
+
+use super::reply::{Refusal, Reply};
+use super::session::Session;
+use super::state::User;
+use super::table::{Order, Telling};
+use crate::store::Folder;
+use crate::wire::Line;
+
+/// What ends a wait.
+enum Woken {
+    /// The client said something: whether it was DONE.
+    Said(bool),
+    /// Something may have changed.
+    Changed,
+}
+
+impl Session<'_> {
+    pub(super) async fn idle(&mut self, order: Order<'_>) -> Result<Reply, Refusal> {
+        order.args.end()?;
+        self.say(&["+ idling"]);
+        self.doing = "idling";
+        loop {
+            // Before the wait, which ends where something happens: what is half sent must not be dropped.
+            self.wire.flush().await?;
+            let woken = {
+                let Session { wire, user, .. } = &mut *self;
+                tokio::select! {
+                    // The client first: what it sent with IDLE does not wait for news.
+                    biased;
+                    line = wire.line() => Woken::Said(matches!(line?, Line::Whole(line) if line.eq_ignore_ascii_case(b"DONE"))),
+                    () = changed(user.as_deref_mut()) => Woken::Changed,
+                }
+            };
+            match woken {
+                Woken::Said(true) => return Reply::ok("IDLE completed"),
+                Woken::Said(false) => return Err(Refusal::Bad("DONE expected")),
+                Woken::Changed => self.tell(Telling::All).await?,
+            }
+        }
+    }
+}
+
+/// Returns when there may be news of the selected mailbox; without one, never.
+async fn changed(user: Option<&mut User>) {
+    match user.and_then(|user| user.selected.as_mut()) {
+        Some(selected) => selected.folder.changed().await,
+        None => std::future::pending().await,
+    }
+}
