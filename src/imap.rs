@@ -22,6 +22,8 @@ mod namespace;
 mod news;
 mod noop;
 pub mod objectid;
+#[cfg(test)]
+mod oracle;
 pub mod out;
 mod quota;
 mod rename;

@@ -19,6 +19,7 @@
 //! domains is `joe`, with the password `secret`.
 
 mod imap;
+mod judge;
 mod replay;
 mod script;
 

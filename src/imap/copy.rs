@@ -20,7 +20,7 @@ impl Session<'_> {
         if let Some(code) = code(&copied) {
             self.say(&["* OK ", &code, " moved"]);
         }
-        Reply::ok("MOVE completed")
+        self.after_expunges("MOVE completed", !copied.uids.is_empty()).await
     }
 
     fn what_and_where(&mut self, mut order: Order<'_>) -> Result<(Uids, FolderName), Refusal> {

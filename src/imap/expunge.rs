@@ -22,13 +22,14 @@ impl Session<'_> {
         let count = gone.len();
         selected.folder.apply(&Changes { expunge: gone, ..Changes::default() }).await?;
         self.done.expunged += count;
+        self.after_expunges("EXPUNGE completed", count > 0).await
+    }
+
+    /// Tells which messages are gone, then that it is done; whoever counts changes knows where it stands (RFC 7162 §3.2.7, RFC 6851 §4.4).
+    pub(super) async fn after_expunges(&mut self, done: &'static str, has_any: bool) -> Result<Reply, Refusal> {
         self.tell(Telling::All).await?;
         let modseq = self.selected()?.view.told().head().modseq;
-        // RFC 7162 §3.1.2.1: who counts changes knows where it stands.
-        if self.enabled.condstore && count > 0 {
-            return Reply::ok(format!("[HIGHESTMODSEQ {modseq}] EXPUNGE completed"));
-        }
-        Reply::ok("EXPUNGE completed")
+        if self.enabled.condstore && has_any { Reply::ok(format!("[HIGHESTMODSEQ {modseq}] {done}")) } else { Reply::ok(done) }
     }
 
     /// The selected mailbox, if it may be changed.

@@ -8,6 +8,7 @@ use super::table::Telling;
 use super::view::News;
 use crate::store::index::{Entry, Span};
 use crate::store::{Flags, Folder, State, Trouble, Uids};
+use crate::wire::Wire;
 
 /// What stands in a FETCH response beside the flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,26 +37,18 @@ impl Session<'_> {
                 return Ok(());
             }
         }
-        selected.tell(&mut Out::new(wire.output()), telling == Telling::All, enabled)
+        let news = selected.take_news(&mut Out::new(wire.output()), telling == Telling::All, enabled)?;
+        // RFC 9051 §7.5.2: with the UID, where the client did not ask.
+        let with = With { uid: true, modseq: enabled.condstore };
+        selected.say_flags(wire, &news.changed, with).await
     }
 }
 
 impl Selected {
-    /// Tells what the folder's state has that the client does not know.
+    /// Tells what the folder's state has that the client does not know, all but changed flags, which are for the caller.
     ///
     /// # Errors
     /// As for [`Session::tell`].
-    pub(super) fn tell(&mut self, out: &mut Out<'_>, with_expunges: bool, enabled: Enabled) -> Result<(), Refusal> {
-        let news = self.take_news(out, with_expunges, enabled)?;
-        // RFC 9051 §7.5.2: with the UID, where the client did not ask.
-        let with = With { uid: true, modseq: enabled.condstore };
-        let now = self.folder.state();
-        let changed = news.changed.iter().filter_map(|(uid, number)| Some((*number, now.message(*uid)?)));
-        changed.for_each(|(number, message)| _ = flags(out, number, &message, with));
-        Ok(())
-    }
-
-    /// Tells all of it but changed flags, which are for the caller.
     pub(super) fn take_news(&mut self, out: &mut Out<'_>, with_expunges: bool, enabled: Enabled) -> Result<News, Refusal> {
         let now = self.folder.state();
         if now.head().uidvalidity != self.view.told().head().uidvalidity {
@@ -71,6 +64,18 @@ impl Selected {
             known_flags(out, now, self.is_read_only);
         }
         Ok(news)
+    }
+
+    /// Tells the flags of messages, by UID and number. However many there are, no more than a buffer of it waits for the client.
+    pub(super) async fn say_flags(&self, wire: &mut Wire, messages: &[(u32, u32)], with: With) -> Result<(), Refusal> {
+        let now = self.folder.state();
+        for (uid, number) in messages {
+            if let Some(message) = now.message(*uid) {
+                flags(&mut Out::new(wire.output()), *number, &message, with);
+                wire.flush_if_full().await?;
+            }
+        }
+        Ok(())
     }
 }
 

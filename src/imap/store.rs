@@ -46,22 +46,19 @@ impl Session<'_> {
         let with = With { uid: is_uid || enabled.qresync, modseq: enabled.condstore };
         let wire = &mut self.wire;
         let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else { return Reply::ok("STORE completed") };
-        let out = &mut Out::new(wire.output());
-        let news = selected.take_news(out, is_uid, enabled)?;
-        let now = selected.folder.state();
+        let news = selected.take_news(&mut Out::new(wire.output()), is_uid, enabled)?;
         let is_ours = |uid: u32| uids.contains(uid) && !stale.contains(uid);
-        let others = news.changed.iter().filter(|(uid, _)| !is_ours(*uid));
-        others.filter_map(|(uid, number)| Some((*number, now.message(*uid)?))).for_each(|(number, message)| {
-            news::flags(out, number, &message, With { uid: true, ..with });
-        });
-        let touched = selected.view.walk(now, &uids).filter(|(_, message)| is_ours(message.uid));
-        for (number, message) in touched {
+        let others: Vec<(u32, u32)> = news.changed.into_iter().filter(|(uid, _)| !is_ours(*uid)).collect();
+        selected.say_flags(wire, &others, With { uid: true, ..with }).await?;
+        for (number, message) in selected.view.walk(selected.folder.state(), &uids).filter(|(_, message)| is_ours(message.uid)) {
+            let out = &mut Out::new(wire.output());
             match asked.is_silent && is_expected(&before, &message, &changes.flags[0]) {
                 false => _ = news::flags(out, number, &message, with),
                 // RFC 7162 §3.1.3: silence is about flags.
                 true if enabled.condstore && message.modseq > before.head().modseq => modseq(out, number, &message, with),
                 true => {}
             }
+            wire.flush_if_full().await?;
         }
         conclude(selected.view.told(), stale, is_uid)
     }

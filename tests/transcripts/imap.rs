@@ -12,7 +12,7 @@
 //!
 //! Escapes are those of the other transcripts. In the server's lines `<name>` stands for a word that is not known beforehand, and from
 //! then on for the same word, also in what clients say; `<*>` stands for anything. A script with one connection that says nothing of what
-//! it has learned is also replayed without waiting.
+//! it has learned is also replayed without waiting. Whatever the server says, imap-codec must understand it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,6 +28,7 @@ use vmail::serve::{self, Server};
 use vmail::vdomain::Answer;
 use vmail::wire::{Plain, Wire};
 
+use super::judge::judge;
 use super::replay::{Mode, PATIENCE, shown};
 use super::script::octets;
 use crate::house::House;
@@ -242,6 +243,7 @@ impl Replay<'_> {
                 let line = connection.hear().await?;
                 let expected = expected.replace("{version}", vmail::VERSION);
                 check(&expected, &line, &mut self.known)?;
+                judge(&line)?;
             }
             Step::ServerCloses => {
                 let more = timeout(PATIENCE, connection.heard.recv()).await;

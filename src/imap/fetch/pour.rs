@@ -150,7 +150,8 @@ impl<'r> Pieces<'r> {
 
     /// `None` behind the last one.
     async fn next(&mut self) -> Result<Option<&mut [u8]>, Lost> {
-        while self.at < self.end {
+        // Nothing is read for the sake of an empty place.
+        while self.at < self.end && self.from < self.end {
             if self.at < self.from {
                 self.at += self.reader.skip(self.from - self.at);
             }
