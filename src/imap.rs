@@ -12,6 +12,7 @@ mod create;
 mod delete;
 mod enable;
 mod expunge;
+pub mod fetch;
 pub mod frame;
 mod id;
 mod idle;

@@ -29,6 +29,7 @@ mod scan;
 mod stream;
 mod structure;
 pub mod subject;
+mod transfer;
 mod whole;
 
 pub use casemap::casemap;
@@ -37,7 +38,7 @@ pub use part::{Encoding, Kind, Part};
 pub use person::{List, Person};
 pub use reading::{Extent, Reading, Said};
 pub use scan::{Scanned, Scanner};
-pub use whole::keeps;
+pub use transfer::Decoder;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! SELECT, EXAMINE, CLOSE and UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2), with CONDSTORE and QRESYNC (RFC 7162 §3.1.8, §3.2.5).
 
 use super::args::{Args, Bad};
+use super::fetch::Bookmark;
 use super::news::{self, With};
 use super::out::Out;
 use super::reply::{Refusal, Reply};
@@ -49,7 +50,7 @@ impl Session<'_> {
         let folder = user.home.open(&name).await?;
         let state = folder.state().clone();
         let keywords = state.keywords().names().len();
-        let selected = Selected { name, folder, view: View::new(state), is_read_only, keywords };
+        let selected = Selected { name, folder, view: View::new(state), is_read_only, keywords, bookmark: Bookmark::default() };
         let selected = user.selected.insert(selected);
         let out = &mut Out::new(wire.output());
         describe(out, selected, enabled);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fetch::Bookmark;
 use super::view::View;
 use crate::config::Allowance;
 use crate::store::{AnyFolder, AnyHome, FolderName, Namespace};
@@ -26,6 +27,8 @@ pub(super) struct Selected {
     pub is_read_only: bool,
     /// How many keywords of the mailbox the client has been told of.
     pub keywords: usize,
+    /// How far the client has read a large message.
+    pub bookmark: Bookmark,
 }
 
 /// What ENABLE, or the use of an extension, has switched on (RFC 5161).

@@ -73,6 +73,7 @@ pub(super) enum Command {
     Enable,
     Examine,
     Expunge,
+    Fetch,
     GetQuota,
     GetQuotaRoot,
     Id,
@@ -132,6 +133,7 @@ impl Session<'_> {
             Command::Enable => self.enable(order),
             Command::Examine => self.select(order, true).await,
             Command::Expunge => self.expunge(order).await,
+            Command::Fetch => self.fetch(order).await,
             Command::GetQuota => self.get_quota(order).await,
             Command::GetQuotaRoot => self.get_quota_root(order).await,
             Command::Id => self.id(order),
@@ -168,7 +170,7 @@ const fn row(name: &'static str, command: Command, at: At, form: Form, news: Tel
 use Form::{Both, Plain};
 use Telling::{All, NoExpunge, Nothing};
 
-static TABLE: [Row; 42] = [
+static TABLE: [Row; 44] = [
     row("APPEND", Command::Append, At::User, Plain, All, ""),
     row("AUTHENTICATE", Command::Authenticate, At::Stranger, Plain, Nothing, ""),
     row("CAPABILITY", Command::Capability, At::Any, Plain, All, ""),
@@ -182,6 +184,8 @@ static TABLE: [Row; 42] = [
     row("EXAMINE", Command::Examine, At::User, Plain, Nothing, ""),
     row("EXPUNGE", Command::Expunge, At::Selected, Plain, All, ""),
     row("EXPUNGE", Command::Expunge, At::Selected, Form::Uid, All, "UIDPLUS"),
+    row("FETCH", Command::Fetch, At::Selected, Plain, NoExpunge, ""),
+    row("FETCH", Command::Fetch, At::Selected, Form::Uid, All, ""),
     row("GETQUOTA", Command::GetQuota, At::User, Plain, All, "QUOTA"),
     row("GETQUOTAROOT", Command::GetQuotaRoot, At::User, Plain, All, "QUOTA"),
     row("ID", Command::Id, At::Any, Plain, All, "ID"),

@@ -108,6 +108,14 @@ impl View {
         })
     }
 
+    /// The client has been told the flags of `uids` as they are in `now`: they are no news, unless something else has changed as well.
+    pub fn has_told(&mut self, now: &State, uids: &Uids) {
+        let is_same = now.head().epoch == self.told.head().epoch;
+        if is_same && now.changed_since(self.modseq).all(|message| uids.contains(message.uid)) {
+            self.modseq = now.head().modseq;
+        }
+    }
+
     /// What `$` stands for from now on.
     pub fn save(&mut self, uids: Uids) {
         self.saved = uids;
@@ -267,6 +275,17 @@ mod tests {
         assert_eq!(view.news(&now, true), News { expunged: vec![(2, 2)], exists: Some(3), changed: vec![] });
         assert_eq!(view.number(4), Some(3));
         assert_eq!(view.news(&now, true), News::default());
+    }
+
+    #[test]
+    fn flags_that_were_told_are_no_news_unless_others_have_changed_too() {
+        let old = mailbox(&[1, 2, 3]);
+        let (mut view, now) = (View::new(old.clone()), flag(&old, 2));
+        view.has_told(&now, &[2].into_iter().collect());
+        assert_eq!(view.news(&now, true), News::default());
+        let now = flag(&append(&now), 3);
+        view.has_told(&now, &[3].into_iter().collect());
+        assert_eq!(view.news(&now, true), News { exists: Some(4), changed: vec![(3, 3)], ..News::default() });
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a store keeps of a message, and its binary form.
 
 use super::part::{Encoding, Kind, Part};
+use super::whole;
 
 /// What an IMAP server says of a message without opening it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,16 @@ impl<'a> EntryRef<'a> {
         self.sections[4]
     }
 
+    /// Whether [`EntryRef::fields`] has every field called `name` of a header that [is not too long](EntryRef::has_short_header).
+    pub fn keeps(name: &[u8]) -> bool {
+        whole::keeps(name)
+    }
+
+    /// Whether no field was left out because there were too many, or because it was too long, and a blank line ends the header.
+    pub fn has_short_header(&self) -> bool {
+        self.numbers().is_some_and(|Numbers { len, header_size, .. }| header_size <= whole::SHORT_HEADER && len > 0)
+    }
+
     /// The base subject; empty if it is damaged.
     pub fn subject_base(&self) -> &'a str {
         str::from_utf8(self.sections[5]).unwrap_or("")
@@ -111,9 +122,21 @@ impl<'a> EntryRef<'a> {
         self.thread
     }
 
-    /// Whether no field that clients ask for is missing in [`EntryRef::fields`] for want of room.
-    pub fn has_all_fields(&self) -> bool {
-        decode_part(&mut &self.sections[6][..]).is_some_and(|message| message.header_size <= ALL_FIT)
+    /// Wire octets of the message: RFC822.SIZE; 0 if that is damaged.
+    pub fn size(&self) -> u64 {
+        self.numbers().map_or(0, |numbers| numbers.header_size.saturating_add(numbers.size))
+    }
+
+    /// Of the message itself.
+    fn numbers(&self) -> Option<Numbers> {
+        let mut rest = self.sections[6];
+        pull_front(&mut rest)?;
+        pull_numbers(&mut rest)
+    }
+
+    /// The message itself, the first of its parts; `None` if it is damaged.
+    pub fn message(&self) -> Option<Part> {
+        decode_part(&mut { self.sections[6] }).filter(Part::is_in_range)
     }
 
     /// The table of parts; `None` if it is damaged.
@@ -140,8 +163,6 @@ impl<'a> EntryRef<'a> {
 /// To be raised with every change of what is encoded, or of what the scanner finds: entries of other versions are made anew.
 const VERSION: u8 = 1;
 const SECTIONS: usize = 7;
-/// Octets of a header of which no field is left out, neither for its length nor because there are too many.
-const ALL_FIT: u64 = 16 << 10;
 /// Octets before the sections: version, whether it has a date, the date, the thread, the lengths of the sections.
 const HEAD: usize = 2 + 8 + 16 + 4 * SECTIONS;
 
@@ -163,8 +184,7 @@ fn decode_parts(mut rest: &[u8]) -> Option<Vec<Part>> {
         let part = decode_part(&mut rest)?;
         // A parent stands before its children.
         let in_order = part.parent.map_or(parts.is_empty(), |parent| usize::from(parent) < parts.len());
-        let in_range = part.body.checked_add(part.len).is_some() && part.header <= part.body;
-        if !in_order || !in_range {
+        if !in_order || !part.is_in_range() {
             return None;
         }
         parts.push(part);
@@ -173,20 +193,45 @@ fn decode_parts(mut rest: &[u8]) -> Option<Vec<Part>> {
 }
 
 fn decode_part(rest: &mut &[u8]) -> Option<Part> {
-    let parent = match pull(rest)? {
-        0 => None,
-        number => Some(u16::try_from(number - 1).ok()?),
-    };
+    let (parent, shape, media) = pull_front(rest)?;
+    let Numbers { header, body, len, header_size, size, lines } = pull_numbers(rest)?;
+    Some(Part {
+        parent: if parent == 0 { None } else { Some(u16::try_from(parent - 1).ok()?) },
+        kind: *KINDS.get(usize::from(shape & 3))?,
+        media: str::from_utf8(media).ok()?.to_owned(),
+        encoding: *ENCODINGS.get(usize::from(shape >> 2))?,
+        header,
+        body,
+        len,
+        header_size,
+        size,
+        lines,
+    })
+}
+
+/// What stands before a part's numbers: that of its parent and 1, its shape, its media type.
+fn pull_front<'a>(rest: &mut &'a [u8]) -> Option<(u64, u8, &'a [u8])> {
+    let parent = pull(rest)?;
     let (&shape, after) = rest.split_first()?;
     *rest = after;
     let media_len = usize::try_from(pull(rest)?).ok()?;
     let (media, after) = rest.split_at_checked(media_len)?;
     *rest = after;
-    Some(Part {
-        parent,
-        kind: *KINDS.get(usize::from(shape & 3))?,
-        media: str::from_utf8(media).ok()?.to_owned(),
-        encoding: *ENCODINGS.get(usize::from(shape >> 2))?,
+    Some((parent, shape, media))
+}
+
+/// Where a part is, and its sizes, as [`Part`] has them.
+struct Numbers {
+    header: u64,
+    body: u64,
+    len: u64,
+    header_size: u64,
+    size: u64,
+    lines: u64,
+}
+
+fn pull_numbers(rest: &mut &[u8]) -> Option<Numbers> {
+    Some(Numbers {
         header: pull(rest)?,
         body: pull(rest)?,
         len: pull(rest)?,

@@ -156,7 +156,8 @@ macro_rules! names {
         pub enum Name { $($name),* }
 
         impl Name {
-            pub(super) fn read(name: &[u8]) -> Option<Name> {
+            /// In any case of its letters.
+            pub fn read(name: &[u8]) -> Option<Name> {
                 let mut lower = [0; LONGEST_NAME];
                 let lower = lower.get_mut(..name.len())?;
                 lower.copy_from_slice(name);

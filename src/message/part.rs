@@ -27,6 +27,11 @@ pub struct Part {
 impl Part {
     /// Octets of a media type that is kept; a longer one is cut.
     pub const LONGEST_MEDIA: usize = 128;
+
+    /// Whether it can be in any message.
+    pub(super) fn is_in_range(&self) -> bool {
+        self.header <= self.body && self.body.checked_add(self.len).is_some()
+    }
 }
 
 /// What is inside a part.

@@ -69,6 +69,20 @@ fn samples_give_what_stands_beside_them() {
 }
 
 #[test]
+fn fields_of_a_short_header_are_all_kept() {
+    let fields = "a:\n".repeat(3_999) + "Subject: x\n\nbody";
+    let entry = |message: &str| scan(message.as_bytes()).entry.encode();
+    assert!(!EntryRef::decode(&entry(&fields)).unwrap().has_short_header());
+    let short = "a\n".repeat(3_980) + "Subject: x\n\nbody";
+    let short = entry(&short);
+    let short = EntryRef::decode(&short).unwrap();
+    assert!(short.has_short_header() && short.fields() == b"Subject: x\r\n");
+    assert_eq!(short.message(), Some(short.parts().unwrap()[0].clone()));
+    assert!(!EntryRef::decode(&entry("Subject: x\n")).unwrap().has_short_header(), "a blank line can't be told");
+    assert!(EntryRef::keeps(b"SUBJECT") && !EntryRef::keeps(b"received") && !EntryRef::keeps(b"x-other"));
+}
+
+#[test]
 fn stored_line_ends_make_no_difference_on_the_wire() {
     let lf = scan(b"From: a@b.example\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\none\n\n--x--\n");
     let crlf = scan(b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\none\r\n\r\n--x--\r\n");

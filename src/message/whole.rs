@@ -41,15 +41,18 @@ fn asked_for(header: &Header<'_>) -> Vec<u8> {
     out
 }
 
-/// Whether all fields of that name are among those that clients ask for.
-pub fn keeps(name: &str) -> bool {
-    Name::read(name.as_bytes()).is_some_and(|name| name != Name::Received && is_asked_for(name))
-}
-
 fn is_asked_for(name: Name) -> bool {
     use Name::*;
     !matches!(name, ContentDescription | ContentDisposition | ContentId | ContentLanguage | ContentLocation | ContentMd5)
 }
+
+/// Whether all fields of that name are kept, unless the header is too long.
+pub fn keeps(name: &[u8]) -> bool {
+    Name::read(name).is_some_and(|name| name != Name::Received && is_asked_for(name))
+}
+
+/// Octets on the wire of a header that is short enough for [`keeps`]: there can't be more fields in it than are looked at.
+pub const SHORT_HEADER: u64 = 12_000;
 
 fn push(out: &mut Vec<u8>, field: &Field<'_>) {
     let mut rest = field.lines.strip_suffix(b"\n").unwrap_or(field.lines);

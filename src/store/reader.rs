@@ -66,7 +66,7 @@ impl Reader {
 
     pub(super) fn of_memory(text: Arc<[u8]>) -> Reader {
         let end = text.len() as u64;
-        Reader { source: Source::Memory(text), at: 0, end, walk: Walk::default() }
+        Reader { source: Source::Memory(text), at: 0, end, walk: Walk::of_body() }
     }
 
     /// Reads on: visible octets into the front of `into` (at least [`Reader::LEAST`] long; 64 KiB is good), line ends as stored,
@@ -87,6 +87,22 @@ impl Reader {
             }
         }
         Ok(0)
+    }
+
+    /// Begins anew.
+    pub fn rewind(&mut self) {
+        (self.at, self.walk) = match &self.source {
+            Source::File(spooled) => (mbox::text(&spooled.message), Walk::default()),
+            Source::Whole(_) | Source::Memory(_) => (0, Walk::of_body()),
+        };
+    }
+
+    /// Passes over at most `count` visible octets without reading them, where nothing can be hidden among them: not in the header of a
+    /// message that shares its file. Returns how many.
+    pub fn skip(&mut self, count: u64) -> u64 {
+        let skipped = if self.walk.in_body() { count.min(self.end - self.at) } else { 0 };
+        self.at += skipped;
+        skipped
     }
 
     /// MD5 of all that is left to read, its line ends as LF whichever way they are stored and the last one there: a program that
@@ -261,6 +277,29 @@ mod tests {
     use md5::Digest;
 
     use super::Reader;
+
+    fn rest(reader: &mut Reader) -> Vec<u8> {
+        let (mut buffer, mut all) = (vec![0; Reader::LEAST], Vec::new());
+        loop {
+            match reader.fill_here(&mut buffer).unwrap() {
+                0 => return all,
+                some => all.extend_from_slice(&buffer[..some]),
+            }
+        }
+    }
+
+    #[test]
+    fn octets_can_be_skipped_and_the_message_read_again() {
+        let text = "Status: text like any other\n\n".to_owned() + &"0123456789".repeat(1000);
+        let mut reader = Reader::of_memory(text.as_bytes().into());
+        assert_eq!(reader.skip(5), 5);
+        let begun = reader.fill_here(&mut vec![0; Reader::LEAST]).unwrap();
+        assert_eq!(reader.skip(100), 100);
+        assert_eq!(rest(&mut reader), text.as_bytes()[5 + begun + 100..]);
+        assert_eq!(reader.skip(1), 0);
+        reader.rewind();
+        assert_eq!(rest(&mut reader), text.as_bytes());
+    }
 
     #[test]
     fn line_ends_make_no_difference_to_the_digest() {

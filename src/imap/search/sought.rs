@@ -3,7 +3,7 @@
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use crate::message::{EntryRef, casemap, fields, keeps};
+use crate::message::{EntryRef, casemap, fields};
 
 /// A text, and where it is to be found.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ impl Sought {
     /// Whether it is found in a message of which this is kept; `None` if that is not enough to tell.
     pub fn is_in_kept(&self, kept: &EntryRef<'_>) -> Option<bool> {
         let Place::Field(name) = &self.place else { return self.is_everywhere().then_some(true) };
-        if !keeps(name) {
+        if !EntryRef::keeps(name.as_bytes()) {
             return None;
         }
         let mut folded = Vec::new();
@@ -57,7 +57,7 @@ impl Sought {
             fold(&fields::text(value), &mut folded);
             self.is_in(&folded)
         });
-        (found || kept.has_all_fields()).then_some(found)
+        (found || kept.has_short_header()).then_some(found)
     }
 }
 

@@ -1,0 +1,212 @@
+//! The answers to a FETCH: one a message, in their order.
+
+use super::item::{Fact, Items};
+use super::pour::Bookmark;
+use super::{Fetch, Fetched, Mailbox, facts};
+use crate::imap::view::View;
+use crate::message::EntryRef;
+use crate::store::{AnyFolder, Changes, Entry, Facts, Flags, Folder, State, Trouble, Uids};
+use crate::wire::{Lost, Wire};
+
+/// Says what `fetch` asks for of `uids`.
+pub(super) async fn answer(fetch: &Fetch, uids: &Uids, mailbox: Mailbox<'_>, wire: &mut Wire) -> Result<Fetched, Lost> {
+    let Mailbox { folder, view, is_read_only, tells_modseq, bookmark } = mailbox;
+    let went = if has_gone(view.told(), folder.state(), uids) { Fetched::Expunged } else { Fetched::Done };
+    let marks = fetch.items.mark_as_seen() && !is_read_only;
+    let mut answering = Answering { items: &fetch.items, folder, bookmark, wire, marks, tells_modseq, marked: Uids::NONE, went };
+    answering.all(view, uids, fetch.changed_since).await?;
+    let Answering { folder, marked, went, .. } = answering;
+    if !marked.is_empty() {
+        view.has_told(folder.state(), &marked);
+    }
+    Ok(went)
+}
+
+/// Whether one of `uids` was told and is there no more.
+fn has_gone(told: &State, now: &State, uids: &Uids) -> bool {
+    now.vanished_from(told).iter().flat_map(|span| told.range(*span)).any(|message| uids.contains(message.uid))
+}
+
+/// A FETCH being answered.
+pub(super) struct Answering<'a> {
+    pub items: &'a Items,
+    pub folder: &'a mut AnyFolder,
+    pub bookmark: &'a mut Bookmark,
+    pub wire: &'a mut Wire,
+    /// What is read becomes `\Seen`.
+    marks: bool,
+    tells_modseq: bool,
+    /// What has become so.
+    marked: Uids,
+    went: Fetched,
+}
+
+impl Answering<'_> {
+    async fn all(&mut self, view: &View, uids: &Uids, changed_since: Option<u64>) -> Result<(), Lost> {
+        let now = self.folder.state().clone();
+        let is_asked_for = |message: &Entry<'_>| changed_since.is_none_or(|since| message.modseq > since);
+        let mut messages = view.walk(&now, uids).filter(|(_, message)| is_asked_for(message));
+        if !self.items.need_entry() && !self.items.need_content() {
+            for (number, message) in messages {
+                facts::begin(self.wire.output(), number, &message, None, self.items.facts.iter().copied());
+                self.wire.say(b")\r\n");
+                self.wire.flush_if_full().await?;
+            }
+            return Ok(());
+        }
+        let (mut pace, mut batch) = (Pace::of(self.items), Vec::new());
+        loop {
+            batch.clear();
+            batch.extend(messages.by_ref().take(pace.messages).map(|(number, message)| (number, message.uid)));
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let octets = self.batch(&batch).await?;
+            pace.saw(batch.len(), octets);
+        }
+    }
+
+    /// Answers for messages of these numbers and UIDs. Returns how many octets were held for them.
+    async fn batch(&mut self, batch: &[(u32, u32)]) -> Result<usize, Lost> {
+        let uids: Uids = batch.iter().map(|(_, uid)| *uid).collect();
+        let kept = match self.prepare(&uids).await {
+            Ok(kept) => kept,
+            Err(trouble) => {
+                self.note(trouble);
+                return Ok(0);
+            }
+        };
+        let mut entries = kept.iter().peekable();
+        for (number, uid) in batch {
+            while entries.next_if(|(other, _)| other < uid).is_some() {}
+            let entry = entries.next_if(|(other, _)| other == uid).and_then(|(_, entry)| EntryRef::decode(entry));
+            self.message(*number, *uid, entry).await?;
+            self.wire.flush_if_full().await?;
+        }
+        Ok(kept.iter().map(|(_, entry)| entry.len()).sum())
+    }
+
+    /// Makes sure that what is asked for is known. Returns what is kept of the messages, if that is needed.
+    async fn prepare(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+        if self.items.need_content() {
+            self.folder.learn(uids, Facts::Content).await?;
+        }
+        if self.marks {
+            self.mark(uids).await;
+        }
+        match (self.items.need_entry(), self.items.are_lazy()) {
+            (false, _) => Ok(Vec::new()),
+            (true, false) => self.folder.cached(uids).await,
+            (true, true) => self.folder.cached(&self.at_hand(uids)).await,
+        }
+    }
+
+    /// Messages whose content has been read before.
+    fn at_hand(&self, uids: &Uids) -> Uids {
+        let state = self.folder.state();
+        uids.iter().filter(|uid| state.message(*uid).is_some_and(|message| message.content().is_some())).collect()
+    }
+
+    /// RFC 9051 §6.4.5: what is read becomes `\Seen`. It can be read as well where that can't be noted, as on a full disk.
+    async fn mark(&mut self, uids: &Uids) {
+        let state = self.folder.state();
+        let is_new = |uid: &u32| state.message(*uid).is_some_and(|message| !message.flags().contains(Flags::SEEN));
+        let unseen: Uids = uids.iter().filter(is_new).collect();
+        let mut changes = Changes::default();
+        changes.add(unseen.clone(), Flags::SEEN);
+        match self.folder.apply(&changes).await {
+            Ok(_) => self.marked.extend(unseen.iter()),
+            Err(trouble) => tracing::warn!(event = "mailbox", proto = "imap", error = %trouble, doing = "marking messages as seen"),
+        }
+    }
+
+    /// Answers for one message, if it is still there.
+    async fn message(&mut self, number: u32, uid: u32, kept: Option<EntryRef<'_>>) -> Result<(), Lost> {
+        let (items, state) = (self.items, self.folder.state().clone());
+        let is_known = |message: &Entry<'_>| {
+            let has_entry = kept.is_some() || !items.need_entry() || items.are_lazy();
+            has_entry && (message.content().is_some() || !items.need_content())
+        };
+        let Some(message) = state.message(uid).filter(is_known) else {
+            self.note_gone();
+            return Ok(());
+        };
+        match kept {
+            Some(kept) if !items.texts.is_empty() => self.contents(number, &message, kept).await,
+            kept => {
+                facts::begin(self.wire.output(), number, &message, kept, items.facts.iter().copied());
+                self.wire.say(b")\r\n");
+                Ok(())
+            }
+        }
+    }
+
+    /// What is told of a message unasked: its flags, if they have just changed.
+    pub(super) fn news_of(&self, uid: u32) -> impl Iterator<Item = Fact> + use<> {
+        let is_marked = self.marked.contains(uid);
+        let is_news = |fact: Fact, is_told: bool| Some(fact).filter(|fact| is_told && !self.items.facts.contains(fact));
+        [is_news(Fact::Flags, is_marked), is_news(Fact::ModSeq, is_marked && self.tells_modseq)].into_iter().flatten()
+    }
+
+    pub(super) fn note_gone(&mut self) {
+        if matches!(self.went, Fetched::Done) {
+            self.went = Fetched::Expunged;
+        }
+    }
+
+    pub(super) fn note_unknown_encoding(&mut self) {
+        if !matches!(self.went, Fetched::Failed(_)) {
+            self.went = Fetched::UnknownEncoding;
+        }
+    }
+
+    /// The first trouble counts.
+    pub(super) fn note(&mut self, trouble: Trouble) {
+        match (trouble, &self.went) {
+            (Trouble::Gone(_), _) => self.note_gone(),
+            (_, Fetched::Failed(_)) => {}
+            (trouble, _) => self.went = Fetched::Failed(trouble),
+        }
+    }
+}
+
+/// How many messages are looked at together: many, unless what is kept of them is much.
+struct Pace {
+    messages: usize,
+    most: usize,
+}
+
+impl Pace {
+    fn of(items: &Items) -> Pace {
+        // Texts are sent one after the other, and what is marked as read before it was sent is not much.
+        let most = if items.texts.is_empty() { 256 } else { 16 };
+        Pace { messages: 16, most }
+    }
+
+    /// For so many messages so many octets were held.
+    fn saw(&mut self, messages: usize, octets: usize) {
+        let fitting = messages * ENTRIES / octets.max(1);
+        self.messages = fitting.min(2 * self.messages).clamp(1, self.most);
+    }
+}
+
+/// Octets of entries that are held at once, unless a single one is longer.
+const ENTRIES: usize = 512 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_messages_are_looked_at_together_unless_they_are_large() {
+        let mut pace = Pace { messages: 16, most: 256 };
+        for expected in [32, 64, 128, 256, 256] {
+            pace.saw(pace.messages, pace.messages * 1_000);
+            assert_eq!(pace.messages, expected);
+        }
+        pace.saw(256, 256 << 20);
+        assert_eq!(pace.messages, 1);
+        pace.saw(1, 0);
+        assert_eq!(pace.messages, 2);
+    }
+}
