@@ -20,6 +20,7 @@ mod login;
 mod namespace;
 mod news;
 mod noop;
+mod obey;
 #[cfg(test)]
 mod oracle;
 pub mod out;
