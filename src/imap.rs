@@ -22,6 +22,7 @@ mod namespace;
 mod news;
 mod noop;
 pub mod objectid;
+mod obey;
 #[cfg(test)]
 mod oracle;
 pub mod out;

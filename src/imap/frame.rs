@@ -10,6 +10,8 @@ pub struct Framer {
     /// Where in `text` the line begins that is being read.
     line: usize,
     phase: Phase,
+    /// The last octets of a line that is thrown away.
+    tail: Vec<u8>,
     limits: Limits,
 }
 
@@ -73,7 +75,7 @@ enum Phase {
 impl Framer {
     /// One for a connection on which nothing has been said.
     pub fn new(limits: Limits) -> Framer {
-        Framer { text: Vec::new(), line: 0, phase: Phase::Line, limits }
+        Framer { text: Vec::new(), line: 0, phase: Phase::Line, tail: Vec::new(), limits }
     }
 
     /// From the next command on.
@@ -123,10 +125,16 @@ impl Framer {
         let end = memchr::memchr(b'\n', octets);
         let piece = &octets[..end.unwrap_or(octets.len())];
         let room = self.limits.text.saturating_sub(self.text.len());
-        // A CR at the end of the line does not count.
-        if piece.strip_suffix(b"\r").unwrap_or(piece).len() > room {
+        // A CR at the end of the line does not count; behind one that does not, nothing but the line end can come.
+        let is_over = self.text.len() > self.limits.text && !piece.is_empty();
+        if is_over || piece.strip_suffix(b"\r").unwrap_or(piece).len() > room {
             self.phase = Phase::SkippedLine;
             self.text.extend_from_slice(&piece[..room]);
+            // A CR before it may have been taken as half of a line end.
+            let cut = std::mem::take(&mut self.text);
+            self.skip(&cut[self.line.min(cut.len())..]);
+            self.text = cut;
+            self.text.truncate(self.limits.text);
             return (room, Some(Event::Refused(Refused::TooLong)));
         }
         self.text.extend_from_slice(piece);
@@ -194,11 +202,9 @@ impl Framer {
     fn skip_line(&mut self, octets: &[u8]) -> usize {
         let end = memchr::memchr(b'\n', octets);
         let piece = &octets[..end.unwrap_or(octets.len())];
-        self.text.extend_from_slice(&piece[piece.len().saturating_sub(LONGEST_ANNOUNCEMENT)..]);
-        let tail = self.text.len().saturating_sub(LONGEST_ANNOUNCEMENT);
-        self.text.drain(..tail);
+        self.skip(piece);
         let Some(end) = end else { return piece.len() };
-        let line = self.take();
+        let line = std::mem::take(&mut self.tail);
         self.phase = match announced(line.strip_suffix(b"\r").unwrap_or(&line)) {
             Some(Announced { size, waits: false, .. }) => Phase::SkippedLiteral { left: size },
             _ => Phase::Line,
@@ -206,11 +212,17 @@ impl Framer {
         end + 1
     }
 
+    /// Keeps the end of a line of which `piece` is thrown away.
+    fn skip(&mut self, piece: &[u8]) {
+        self.tail.extend_from_slice(&piece[piece.len().saturating_sub(LONGEST_ANNOUNCEMENT)..]);
+        let surplus = self.tail.len().saturating_sub(LONGEST_ANNOUNCEMENT);
+        self.tail.drain(..surplus);
+    }
+
     fn skip_literal(&mut self, octets: &[u8], left: u64) -> usize {
         let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
         let left = left - count as u64;
         self.phase = if left == 0 { Phase::SkippedLine } else { Phase::SkippedLiteral { left } };
-        self.text.clear();
         count
     }
 }
@@ -340,6 +352,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_line_that_is_too_long_announces_is_skipped_too() {
+        for size in 8185..8200 {
+            let said = format!("a {}{{7+}}\r\nb NOOP\n\r\nc NOOP\r\n", "x".repeat(size));
+            assert_eq!(framed(&said, Limits::STRANGER)[1..], ["Command c NOOP"], "{size}");
+        }
+    }
+
+    #[test]
     fn a_literal_that_waits_is_refused_before_it_comes() {
         let seen = framed("a LOGIN {9000}\r\nb NOOP\r\n", Limits::STRANGER);
         assert_eq!(seen, ["Refused(TooLong) a LOGIN {9000}\r\n", "Command b NOOP"]);
@@ -398,7 +418,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cuts_make_no_difference(input in "([ab]( APPEND x| X)?|[ (]| ?~?\\{[0-9]{1,4}\\+?\\}|\r?\n|\"){0,60}", cut in 1usize..20) {
+        fn cuts_make_no_difference(input in "([ab]( APPEND x| X)?|[ (]| ?~?\\{[0-9]{1,4}\\+?\\}|\r?\n|\r|\"){0,60}", cut in 1usize..20) {
             let limits = Limits { text: 40, unasked: 20 };
             prop_assert_eq!(frames(input.as_bytes(), cut, limits), frames(input.as_bytes(), usize::MAX, limits));
         }

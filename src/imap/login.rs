@@ -99,6 +99,7 @@ impl Session<'_> {
         self.tries = 0;
         self.framer.limit(Limits::USER);
         self.user = Some(Box::new(User { domain: account.domain, home, namespace, allowance, selected: None }));
+        self.be_patient();
     }
 
     async fn pass_gate(&mut self, name: &str, secret: Secret) -> Result<Account, Denial> {

@@ -16,6 +16,7 @@ impl Session<'_> {
         self.framer.limit(Limits::STRANGER);
         self.identify_anew();
         self.began = std::time::Instant::now();
+        self.be_patient();
         Reply::ok("UNAUTHENTICATE completed")
     }
 }
