@@ -1,6 +1,8 @@
 //! Delivery: who gets the mail for an address, and bringing it there.
 
+mod answer;
 mod ask;
+mod automatic;
 mod field;
 mod include;
 mod leaf;
@@ -10,14 +12,19 @@ mod outcome;
 mod picture;
 mod plan;
 mod planner;
+mod reply;
+mod submission;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
+pub use automatic::{Answer, Silence, answerable};
 pub use field::Field;
 pub use leaf::{Command, Leaf, Mailbox};
 pub use mail::Mail;
 pub use outcome::{Fate, Outcome, Reply};
 pub use plan::{Found, Place, Plan, Refusal, Step, Verdict, Way};
 pub use planner::plan;
+pub use reply::auto_reply;
+pub use submission::Submission;

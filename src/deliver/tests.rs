@@ -10,6 +10,7 @@ use super::*;
 use crate::config::{Machine, Root};
 use crate::vdomain::Directory;
 
+mod answers;
 mod mailboxes;
 mod outcomes;
 
