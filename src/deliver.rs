@@ -1,5 +1,6 @@
 //! Delivery: who gets the mail for an address, and bringing it there.
 
+mod addressed;
 mod answer;
 mod ask;
 mod automatic;
@@ -8,12 +9,14 @@ mod include;
 mod leaf;
 mod mail;
 mod mailbox;
+mod memory;
 mod outcome;
 mod picture;
 mod plan;
 mod planner;
 mod reply;
 mod submission;
+mod vacation;
 mod view;
 
 #[cfg(test)]
@@ -28,3 +31,4 @@ pub use plan::{Found, Place, Plan, Refusal, Step, Verdict, Way};
 pub use planner::plan;
 pub use reply::auto_reply;
 pub use submission::Submission;
+pub use vacation::vacation;

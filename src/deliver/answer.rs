@@ -120,7 +120,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// What a text has to say of these is ours to say; copies to others were a way to make us send mail anywhere.
-const OURS: [&str; 12] = [
+const OURS: [&str; 14] = [
     "Auto-Submitted",
     "Precedence",
     "To",
@@ -133,6 +133,8 @@ const OURS: [&str; 12] = [
     "Return-Path",
     "Delivered-To",
     "Received",
+    "X-Vacation-Begin",
+    "X-Vacation-End",
 ];
 /// Octets: a line of a header has no more than 998 (RFC 5322 §2.1.1).
 const LONGEST_ID: usize = 900;

@@ -22,6 +22,12 @@ pub enum Silence {
     Unwanted,
     /// Somebody takes it for spam.
     Spam,
+    /// It does not name the one who would answer.
+    NotNamed,
+    /// The sender has had an answer lately.
+    Answered,
+    /// Nobody wants an answer to be sent now.
+    Off,
 }
 
 /// Which kind of answer it is.

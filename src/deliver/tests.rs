@@ -13,6 +13,7 @@ use crate::vdomain::Directory;
 mod answers;
 mod mailboxes;
 mod outcomes;
+mod vacations;
 
 /// A tree with domains.
 struct Site {

@@ -13,7 +13,7 @@ use crate::deliver::answer::{Letterhead, compose};
 use crate::deliver::{Answer, Found, Leaf, Mail, Outcome, Silence, Submission, answerable, auto_reply};
 use crate::store::{Letter, Places};
 
-fn mail(sender: &str, text: &str) -> Mail {
+pub fn mail(sender: &str, text: &str) -> Mail {
     let places = Places::inside(Path::new("/nonexistent"), Fsync::Never);
     Mail::new(Letter::of(text.as_bytes(), &places).unwrap(), sender).unwrap()
 }
@@ -178,7 +178,7 @@ fn strangers_write_no_header_of_ours() {
 }
 
 /// A stand-in for sendmail(8), which keeps what it is given.
-fn stand_in(folder: &Path, end: &str) -> Submission {
+pub fn stand_in(folder: &Path, end: &str) -> Submission {
     let program = folder.join("sendmail");
     let script = format!("#!/bin/sh\nprintf '%s|' \"$@\" > {0}/words\ncat > {0}/message\n{end}\n", folder.display());
     fs::write(&program, script).unwrap();
@@ -186,7 +186,7 @@ fn stand_in(folder: &Path, end: &str) -> Submission {
     Submission { program, deadline: Duration::from_secs(20) }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
