@@ -1,23 +1,34 @@
 //! Delivery: who gets the mail for an address, and bringing it there.
 
+mod addressed;
+mod answer;
 mod ask;
+mod automatic;
 mod field;
 mod include;
 mod leaf;
 mod mail;
 mod mailbox;
+mod memory;
 mod outcome;
 mod picture;
 mod plan;
 mod planner;
+mod reply;
+mod submission;
+mod vacation;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
+pub use automatic::{Answer, Silence, answerable};
 pub use field::Field;
 pub use leaf::{Command, Leaf, Mailbox};
 pub use mail::Mail;
 pub use outcome::{Fate, Outcome, Reply};
 pub use plan::{Found, Place, Plan, Refusal, Step, Verdict, Way};
 pub use planner::plan;
+pub use reply::auto_reply;
+pub use submission::Submission;
+pub use vacation::vacation;

@@ -21,8 +21,8 @@ mod login;
 mod namespace;
 mod news;
 mod noop;
-pub mod objectid;
 mod obey;
+pub mod objectid;
 #[cfg(test)]
 mod oracle;
 pub mod out;

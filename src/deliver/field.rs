@@ -14,6 +14,11 @@ pub struct Field<'a> {
 }
 
 impl Field<'_> {
+    /// Whether it is a field: a name of graphic characters, and a colon.
+    pub fn has_a_name(&self) -> bool {
+        !self.name.is_empty() && self.name.iter().all(u8::is_ascii_graphic)
+    }
+
     /// Whether it is called so, in any case.
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())

@@ -10,8 +10,10 @@ use super::*;
 use crate::config::{Machine, Root};
 use crate::vdomain::Directory;
 
+mod answers;
 mod mailboxes;
 mod outcomes;
+mod vacations;
 
 /// A tree with domains.
 struct Site {

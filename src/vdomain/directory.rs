@@ -85,6 +85,11 @@ impl VirtualDomain {
         Root::new(&self.realm.root).files(&self.name).join(format!("{name}.auto"))
     }
 
+    /// The file `USER.vacation` that an administrator has put in place for `user` (behaviour.md §4.9); it need not exist.
+    pub fn vacation(&self, user: &User) -> PathBuf {
+        Root::new(&self.realm.root).files(&self.name).join(format!("{user}.vacation"))
+    }
+
     /// The record's file; it need not exist.
     pub fn record_path(&self) -> PathBuf {
         Root::new(&self.realm.root).record(&self.name)
