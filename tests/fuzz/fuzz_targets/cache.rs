@@ -13,7 +13,7 @@ fuzz_target!(|octets: &[u8]| {
     let cache = Cache::create(&Machine, &path, 1, 2).expect("the folder can be written");
     let start = fs::metadata(&path).expect("just made").len();
     fs::File::options().append(true).open(&path).and_then(|mut file| file.write_all(octets)).expect("just made");
-    let at = cache.append(&Machine, 7, octets).expect("it is not too large");
+    let at = cache.append(&Machine, &[(7, octets.to_vec())]).expect("it is not too large")[0];
     assert_eq!(cache.read(&Record { uid: 7, cache: at, ..Record::default() }).as_deref(), Some(octets));
     for place in 0..at {
         let found = cache.read(&Record { uid: 7, cache: place, ..Record::default() });
