@@ -63,7 +63,10 @@ impl Queue {
 impl Ticket<'_> {
     /// What became of the messages, once somebody has dealt with them.
     pub fn answer(&self) -> Option<Result<Appended, Trouble>> {
-        self.answer.get().map(|answer| answer.as_ref().map(Appended::clone).map_err(Trouble::again))
+        self.answer.get().map(|answer| match answer {
+            Ok(appended) => Ok(appended.clone()),
+            Err(trouble) => Err(trouble.again()),
+        })
     }
 }
 
