@@ -38,7 +38,7 @@ impl Mailbox {
     /// Places everybody's messages, and tells them.
     fn place_all(&self, hold: &mut dyn Hold) {
         let mut round = self.queue.take();
-        if round.messages.is_empty() {
+        if round.staged.is_none() {
             return;
         }
         let mut appended = Appended { uidvalidity: 0, uids: Vec::new() };

@@ -117,7 +117,8 @@ mod tests {
         let turn = mailbox.hold(true).unwrap();
         thread::scope(|scope| {
             let append = |nth| move || mailbox.append(&vec![incoming(&format!("Subject: {nth}\n\n")); nth]);
-            let threads: Vec<_> = (1..=8).map(|nth| scope.spawn(append(nth))).collect();
+            // An append of nothing, which a copy of nothing is, has its answer too.
+            let threads: Vec<_> = (0..8).map(|nth| scope.spawn(append(nth))).collect();
             while mailbox.queue.waiting().len() < 8 {
                 thread::sleep(Duration::from_millis(1));
             }
@@ -139,14 +140,14 @@ mod tests {
             let mailbox = inbox(&bench, Arc::new(Machine));
             let all = appended_at_once(&mailbox).into_iter().map(|appended| appended.unwrap().uids);
             let mut seen = Vec::new();
-            for (uids, count) in all.zip(1..) {
+            for (uids, count) in all.zip(0..) {
                 assert!(uids.len() == count && uids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{uids:?}");
                 seen.extend(uids);
             }
             seen.sort_unstable();
-            assert_eq!(seen, (1..=36).collect::<Vec<_>>());
+            assert_eq!(seen, (1..=28).collect::<Vec<_>>());
             let state = mailbox.look().unwrap();
-            assert_eq!(state.nth(0).unwrap().modseq, state.nth(35).unwrap().modseq, "one round");
+            assert_eq!(state.nth(0).unwrap().modseq, state.nth(27).unwrap().modseq, "one round");
         }
     }
 
