@@ -12,8 +12,9 @@ use super::limits::Crowded;
 use super::listener::{Place, ends};
 use super::server::{Now, Server};
 use crate::config::TlsMode;
+use crate::house::{Call, End, Report};
 use crate::os::process;
-use crate::pop3::{self, Call, End, Report};
+use crate::pop3;
 use crate::vdomain::{Answer, Decision, Evidence, NamesOf, Whose, identify};
 use crate::wire::{Lost, Plain, Wire};
 
@@ -70,7 +71,7 @@ pub async fn talk(now: &Now, tls: TlsMode, mut wire: Box<Wire>, mut call: Box<Ca
     log(id, peer, local, &report, began);
 }
 
-fn log(id: u64, peer: std::net::IpAddr, local: std::net::IpAddr, report: &Report, began: Instant) {
+fn log(id: u64, peer: std::net::IpAddr, local: std::net::IpAddr, report: &Report<pop3::Done>, began: Instant) {
     let (end, error, doing) = match &report.end {
         End::Quit => ("quit", None, None),
         End::NotUpdated(trouble) => ("not-updated", Some(trouble.to_string()), Some(report.doing)),

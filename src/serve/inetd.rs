@@ -9,8 +9,8 @@ use super::connection::{look_up, talk};
 use super::listener::ends;
 use super::server::{Mode, Server};
 use crate::config::{Root, TlsMode};
+use crate::house::Call;
 use crate::os::process;
-use crate::pop3::Call;
 use crate::vdomain::Whose;
 use crate::wire::{Plain, Wire};
 

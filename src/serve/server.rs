@@ -10,9 +10,9 @@ use arc_swap::ArcSwap;
 use super::certificates::Door;
 use super::limits::Limits;
 use crate::config::{AddressKind, Fault, Machine, MainUsers, Owned, Root};
+use crate::house::House;
 use crate::login::{Gate, LoginDelay};
 use crate::os::privilege::{self, Needs};
-use crate::pop3::House;
 use crate::store::{Places, Store};
 use crate::vdomain::{Compiled, Directory, Names, Resolver, VirtualDomain};
 
