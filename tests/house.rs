@@ -10,10 +10,10 @@ use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vmail::address::Owner;
-use vmail::config::Root;
-use vmail::os::crypt::crypt;
+use vmail::config::{Native, Root};
 use vmail::house::{Call, Report};
 use vmail::imap;
+use vmail::os::crypt::crypt;
 use vmail::pop3;
 use vmail::serve::{Mode, Server};
 use vmail::tls::Authority;
@@ -102,7 +102,7 @@ impl House {
 
     /// The server's state, as `vmail serve` or an inetd program reads it.
     pub fn open(&self, mode: Mode) -> Arc<Server> {
-        Arc::new(Server::load(self.root.clone(), mode, Vec::new(), None).unwrap())
+        Arc::new(Server::load(self.root.clone(), mode, Native::default(), None).unwrap())
     }
 
     fn maildrop(&self, owner: &str) -> std::path::PathBuf {

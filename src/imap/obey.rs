@@ -8,8 +8,8 @@ use super::args::Args;
 use super::frame::{self, Announced, Event, Head, Refused};
 use super::reply::{self, Refusal, Reply};
 use super::session::Session;
-use crate::house::End;
 use super::table::{self, Order};
+use crate::house::End;
 use crate::wire::Lost;
 
 /// What came from the client.

@@ -395,7 +395,7 @@ fn a_conversation_goes_on_compressed() {
         let tree = furnish(&script);
         let server = tree.open(serve::Mode::Daemon);
         let (known, connections) = (BTreeMap::new(), BTreeMap::new());
-        let mut replay = Replay { script: &script, mode: Mode::Line, server, known, connections };
+        let replay = Replay { script: &script, mode: Mode::Line, server, known, connections };
         let mut connection = replay.dial(1 << 20);
         log_in(&mut connection).await.unwrap();
         let mut deflate = flate2::Compress::new(flate2::Compression::best(), false);
