@@ -1,10 +1,16 @@
 //! Delivery: who gets the mail for an address, and bringing it there.
 
 mod addressed;
+mod again;
 mod answer;
 mod ask;
 mod automatic;
+mod carry;
+mod errand;
 mod field;
+mod file;
+mod filter;
+mod forward;
 mod include;
 mod leaf;
 mod mail;
@@ -14,6 +20,8 @@ mod outcome;
 mod picture;
 mod plan;
 mod planner;
+mod program;
+mod relay;
 mod reply;
 mod submission;
 mod vacation;
@@ -23,6 +31,7 @@ mod view;
 mod tests;
 
 pub use automatic::{Answer, Silence, answerable};
+pub use carry::{Carried, Carrier};
 pub use field::Field;
 pub use leaf::{Command, Leaf, Mailbox};
 pub use mail::Mail;

@@ -1,6 +1,7 @@
 //! Mailboxes: homes and folders by UID, whatever keeps the octets.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -112,6 +113,18 @@ impl Places {
 }
 
 impl Places {
+    /// Makes the folders, and gives them to the service.
+    ///
+    /// # Errors
+    /// We are not root.
+    pub fn own(&self, uid: u32, gid: u32) -> io::Result<()> {
+        for folder in [&self.index, &self.redo, &self.quota, &self.staging, &self.run] {
+            std::fs::create_dir_all(folder)?;
+            std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
+        }
+        Ok(())
+    }
+
     /// Everything in one `folder`: for tests, benchmarks and tools that work beside a server.
     pub fn inside(folder: &Path, fsync: Fsync) -> Places {
         let at = |name: &str| folder.join(name);
@@ -187,6 +200,11 @@ impl Store {
         Store(Arc::new(shared), Recent::default())
     }
 
+    /// What it was built with.
+    pub fn places(&self) -> &Places {
+        &self.0.places
+    }
+
     /// The mail of `account`. Costs nothing; opening a folder does.
     pub fn home(&self, account: Account) -> AnyHome {
         AnyHome::Local(LocalHome::new(Arc::clone(&self.0), self.1.clone(), account))
@@ -195,6 +213,14 @@ impl Store {
     /// A message to be received.
     pub fn draft(&self) -> Draft {
         Draft::new(&self.0.places)
+    }
+
+    /// `head` and the text of `letter` from octet `start` on, in a file without a name: for a program to read. Blocks.
+    ///
+    /// # Errors
+    /// A large one cannot be written.
+    pub fn file_of(&self, head: &[u8], letter: &Letter, start: u64) -> Result<File, Trouble> {
+        letter.as_file(head, start, &self.0.places).map_err(Trouble::io("writing into", &self.0.places.staging))
     }
 
     /// How much mail the users of `domain` have.
