@@ -80,7 +80,7 @@ fn virtual_and_main_domain_are_two_worlds() {
     let by_ipv6 = ("[2001:db8::7]", "va.test", "one", "of va");
     for (address, domain, password, subject) in addresses.into_iter().chain([by_ipv6, ("192.0.2.9", "vc.test", "three", "of vc")]) {
         let (mut imap, greeting) = Imap::dial(format!("{address}:143"));
-        assert!(greeting.starts_with("* OK [CAPABILITY IMAP4rev1 "), "{greeting}");
+        assert!(greeting.starts_with("* OK [CAPABILITY IMAP4rev1 IMAP4rev2 "), "{greeting}");
         assert!(greeting.ends_with(&format!("] Virtual {domain} IMAP server (vmail 0.1) ready")), "{greeting}");
         assert!(imap.say("LOGIN joe native").last().unwrap().starts_with("NO [AUTHENTICATIONFAILED]"));
         imap.ask(&format!("LOGIN joe {password}"));
