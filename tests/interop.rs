@@ -16,3 +16,4 @@ mod names;
 mod native;
 mod systemd;
 mod test_mode;
+mod vimapd;

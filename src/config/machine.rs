@@ -205,7 +205,7 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 9051 §2.1, RFC 8314 §7.1 and §7.2).
+    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 9051 §2.1, RFC 8314 §7).
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match (self.proto, self.tls) {
             (Proto::Pop3, TlsMode::Implicit) => 995,
@@ -416,7 +416,7 @@ pub struct ImapLimits {
     pub idle: Seconds,
     /// The largest message that a client may append: in KiB, or like "100M" (RFC 7889).
     pub append_limit: Size,
-    /// Capabilities that are neither announced nor there, like "COMPRESS=DEFLATE".
+    /// Capabilities that are not announced, and whose commands are refused, like "COMPRESS=DEFLATE".
     pub disable: Vec<String>,
 }
 
