@@ -8,6 +8,7 @@ mod courier;
 mod crash;
 mod demo;
 mod dovecot;
+mod imap_clients;
 mod inetd;
 mod maps;
 mod mutt;
