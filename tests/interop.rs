@@ -15,3 +15,4 @@ mod names;
 mod native;
 mod systemd;
 mod test_mode;
+mod vdeliver;
