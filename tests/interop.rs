@@ -16,4 +16,5 @@ mod names;
 mod native;
 mod systemd;
 mod test_mode;
+mod vdeliver;
 mod vimapd;
