@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Pair, Plaintext, Root, Seconds, Size};
+use super::{Fault, LmtpSettings, Pair, Plaintext, Root, Seconds, Size};
 use crate::os::privilege;
 
 /// The settings of the machine. Every one has a default: an empty file, or none, is a working configuration.
@@ -47,6 +47,8 @@ pub struct Machine {
     pub pop3: Pop3Limits,
     /// IMAP.
     pub imap: ImapLimits,
+    /// LMTP.
+    pub lmtp: LmtpSettings,
     /// mbox spools.
     pub mbox: Mbox,
     /// All mailboxes.
@@ -71,6 +73,7 @@ impl Default for Machine {
             limit: Limits::default(),
             pop3: Pop3Limits::default(),
             imap: ImapLimits::default(),
+            lmtp: LmtpSettings::default(),
             mbox: Mbox::default(),
             store: Store::default(),
         }
@@ -118,7 +121,7 @@ impl Machine {
         if self.mbox.locks.is_empty() {
             return Err("mbox.locks must name one kind of lock at least".into());
         }
-        Ok(())
+        self.lmtp.check(&self.listen)
     }
 
     /// The machine's own name.
@@ -202,11 +205,12 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 8314 §7.2).
+    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 8314 §7.2; RFC 2033 §5 names none, 24 is the one for private mail systems).
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match (self.proto, self.tls) {
             (Proto::Pop3, TlsMode::Implicit) => 995,
             (Proto::Pop3, _) => 110,
+            (Proto::Lmtp, _) => 24,
         })
     }
 }
@@ -217,6 +221,8 @@ impl Listen {
 pub enum Proto {
     /// RFC 1939.
     Pop3,
+    /// RFC 2033.
+    Lmtp,
 }
 
 /// Whether and when TLS begins.
