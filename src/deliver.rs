@@ -4,6 +4,7 @@ mod addressed;
 mod answer;
 mod ask;
 mod automatic;
+mod carry;
 mod field;
 mod include;
 mod leaf;
@@ -23,6 +24,7 @@ mod view;
 mod tests;
 
 pub use automatic::{Answer, Silence, answerable};
+pub use carry::{Carried, Carrier};
 pub use field::Field;
 pub use leaf::{Command, Leaf, Mailbox};
 pub use mail::Mail;

@@ -1,18 +1,22 @@
 //! A message on its way: its text and its envelope sender.
 
+use std::sync::Arc;
+
 use super::field::{self, Field};
 use crate::address::Owner;
 use crate::store::{Letter, Store, Trouble};
 
-/// A message on its way: its text and its envelope sender.
+/// A message on its way: its text and its envelope sender. Clones share the text.
 #[derive(Clone)]
 pub struct Mail {
     letter: Letter,
-    sender: String,
+    sender: Arc<str>,
+    /// Our own trace of it.
+    trace: Arc<str>,
     /// Octets of the From_ line that the program before us may have written (behaviour.md §18 trap 48).
     postmark: usize,
     /// The header, as far as it is looked at, behind the From_ line.
-    header: Vec<u8>,
+    header: Arc<[u8]>,
 }
 
 impl Mail {
@@ -20,7 +24,7 @@ impl Mail {
     ///
     /// # Errors
     /// A large message, kept on the disk, cannot be read.
-    pub fn new(letter: Letter, sender: impl Into<String>) -> Result<Mail, Trouble> {
+    pub fn new(letter: Letter, sender: impl Into<Arc<str>>) -> Result<Mail, Trouble> {
         let mut header = letter.beginning(MOST)?;
         let postmark = if is_postmarked(&header) { header.iter().position(|&octet| octet == b'\n').map_or(0, |end| end + 1) } else { 0 };
         header.drain(..postmark);
@@ -28,7 +32,13 @@ impl Mail {
         // Where the header goes on behind what was read, its last field is only a part of one.
         let is_cut = whole == header.len() && (postmark + whole) as u64 != letter.len();
         header.truncate(if is_cut { whole - last } else { whole });
-        Ok(Mail { letter, sender: sender.into(), postmark, header })
+        Ok(Mail { letter, sender: sender.into(), trace: "".into(), postmark, header: header.into() })
+    }
+
+    /// The same, with `fields` above its header wherever it goes: whole lines that end with LF, as a Received field of ours (RFC 5321 §4.4).
+    /// They are no part of what it is: when it comes again, it is the same message whatever they say.
+    pub fn with_trace(self, fields: impl Into<Arc<str>>) -> Mail {
+        Mail { trace: fields.into(), ..self }
     }
 
     /// The envelope sender; empty for a bounce.
@@ -59,7 +69,7 @@ impl Mail {
     /// A large message cannot be read or written.
     pub fn letter_for(&self, owner: &Owner, bounces_to: &str, store: &Store) -> Result<Letter, Trouble> {
         let mut draft = store.draft();
-        draft.push(format!("Return-Path: <{}>\nDelivered-To: {owner}\n", printable(bounces_to)).as_bytes())?;
+        draft.push(format!("Return-Path: <{}>\nDelivered-To: {owner}\n{}", printable(bounces_to), self.trace).as_bytes())?;
         for field in self.fields().filter(|field| !field.is("Return-Path")) {
             draft.push(field.lines)?;
         }
