@@ -1,7 +1,6 @@
 //! Delivery into a user's mailbox.
 
 use super::{Mail, Mailbox, Outcome};
-use crate::config::OverQuota;
 use crate::store::{Account, FolderName, Home, Incoming, Letter, Store, Trouble};
 
 impl Mailbox {
@@ -41,10 +40,7 @@ impl Mailbox {
     fn outcome(&self, trouble: &Trouble) -> Outcome {
         tracing::warn!(event = "not-delivered", user = %self.owner(), error = %trouble);
         match trouble {
-            Trouble::OverQuota(_) => match self.domain.record.delivery.over_quota {
-                OverQuota::Refuse => Outcome::MailboxFull,
-                OverQuota::Wait => Outcome::MailboxFullNow,
-            },
+            Trouble::OverQuota(_) => self.full(),
             Trouble::Busy(_) | Trouble::Changed(_) | Trouble::Gone(_) => Outcome::Busy,
             Trouble::Full(_) => Outcome::DiskFull,
             // Mail is never lost to an error: what nobody foresaw is for later.

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use super::limits::Crowded;
 use super::listener::{Place, ends};
+use super::lmtp;
 use super::server::{Now, Server};
-use crate::config::TlsMode;
+use crate::config::{Proto, TlsMode};
 use crate::os::process;
 use crate::pop3::{self, Call, End, Report};
 use crate::vdomain::{Answer, Decision, Evidence, NamesOf, Whose, identify};
@@ -19,6 +20,9 @@ use crate::wire::{Lost, Plain, Wire};
 
 /// Serves a connection that came in at `place`, to its end.
 pub async fn serve(server: Arc<Server>, place: Place, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    if place.proto == Proto::Lmtp {
+        return lmtp::serve_tcp(server, place, stream, peer, stop).await;
+    }
     let Ok(local) = stream.local_addr() else { return };
     let (local, peer) = ends(local, peer);
     let now = server.now();
