@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod atomic;
 pub mod cached;
+pub mod child;
 pub mod crypt;
 pub mod dir;
 pub mod lock;

@@ -1,6 +1,7 @@
 //! Mailboxes: homes and folders by UID, whatever keeps the octets.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -195,6 +196,14 @@ impl Store {
     /// A message to be received.
     pub fn draft(&self) -> Draft {
         Draft::new(&self.0.places)
+    }
+
+    /// `head` and the text of `letter` from octet `start` on, in a file without a name: for a program to read. Blocks.
+    ///
+    /// # Errors
+    /// A large one cannot be written.
+    pub fn file_of(&self, head: &[u8], letter: &Letter, start: u64) -> Result<File, Trouble> {
+        letter.as_file(head, start, &self.0.places).map_err(Trouble::io("writing into", &self.0.places.staging))
     }
 
     /// How much mail the users of `domain` have.

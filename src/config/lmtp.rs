@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Listen, Proto, Root, Seconds, Size};
+use super::{Listen, Proto, Root, Seconds};
 
 /// The `[lmtp]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,8 +23,6 @@ pub struct LmtpSettings {
     pub connections: usize,
     /// How long a client may be silent; RFC 5321 §4.5.3.2.7 wants five minutes at least.
     pub idle: Seconds,
-    /// The largest message: in KiB, or like "100M" (RFC 1870).
-    pub message_limit: Size,
     /// Recipients of one message; RFC 5321 §4.5.3.1.8 wants a hundred at least.
     pub recipients: usize,
 }
@@ -38,7 +36,6 @@ impl Default for LmtpSettings {
             remote: false,
             connections: 100,
             idle: Seconds::whole(300),
-            message_limit: Size::of_kib(128 * 1024).expect("it is far below the largest number of TOML"),
             recipients: 1000,
         }
     }
@@ -52,8 +49,8 @@ impl LmtpSettings {
 
     /// What is wrong, if anything.
     pub(super) fn check(&self, listen: &[Listen]) -> Result<(), String> {
-        if self.connections == 0 || self.recipients == 0 || self.idle.0.is_zero() || self.message_limit.octets() == 0 {
-            return Err("lmtp.connections, lmtp.recipients, lmtp.idle and lmtp.message_limit must be more than 0".into());
+        if self.connections == 0 || self.recipients == 0 || self.idle.0.is_zero() {
+            return Err("lmtp.connections, lmtp.recipients and lmtp.idle must be more than 0".into());
         }
         let reached = listen.iter().filter(|listen| listen.proto == Proto::Lmtp).flat_map(|listen| &listen.address);
         match reached.into_iter().find(|address| !address.to_canonical().is_loopback() && !self.remote) {

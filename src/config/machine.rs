@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,8 @@ pub struct Machine {
     pub mbox: Mbox,
     /// All mailboxes.
     pub store: Store,
+    /// Mail on its way.
+    pub delivery: Delivery,
 }
 
 impl Default for Machine {
@@ -76,6 +78,7 @@ impl Default for Machine {
             lmtp: LmtpSettings::default(),
             mbox: Mbox::default(),
             store: Store::default(),
+            delivery: Delivery::default(),
         }
     }
 }
@@ -121,7 +124,8 @@ impl Machine {
         if self.mbox.locks.is_empty() {
             return Err("mbox.locks must name one kind of lock at least".into());
         }
-        self.lmtp.check(&self.listen)
+        self.lmtp.check(&self.listen)?;
+        self.delivery.check()
     }
 
     /// The machine's own name.
@@ -423,6 +427,56 @@ pub enum LockKind {
 pub struct Store {
     /// When written mail is made to survive a power cut.
     pub fsync: Fsync,
+}
+
+/// One `[delivery]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// The largest message that is accepted: in KiB, or like "100M".
+    pub message_limit: Size,
+    /// The program that takes mail for other servers: sendmail(8), which every MTA brings.
+    pub sendmail: PathBuf,
+    /// The server that takes mail for others instead, by SMTP without TLS: `host:port`, on this machine or in its own network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay: Option<String>,
+    /// The user that programs and files of aliases and fallbacks are run and written as; unset: the service's user. Never root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program_user: Option<String>,
+    /// How long a program, a filter or the next server may take; what takes longer is ended, and the mail comes again.
+    pub deadline: Seconds,
+    /// Mail that has come through more servers is not sent on (RFC 5321 §6.3).
+    pub hops: usize,
+}
+
+impl Default for Delivery {
+    fn default() -> Delivery {
+        Delivery {
+            message_limit: Size::of_kib(128 * 1024).expect("it is far below the largest number of TOML"),
+            sendmail: "/usr/sbin/sendmail".into(),
+            relay: None,
+            program_user: None,
+            deadline: Seconds::whole(120),
+            hops: 100,
+        }
+    }
+}
+
+impl Delivery {
+    fn check(&self) -> Result<(), String> {
+        if self.message_limit.octets() == 0 || self.deadline.0.is_zero() || self.hops == 0 {
+            return Err("delivery.message_limit, delivery.deadline and delivery.hops must be more than 0".into());
+        }
+        if !self.sendmail.is_absolute() {
+            return Err("delivery.sendmail: the program needs its whole path, like \"/usr/sbin/sendmail\"".into());
+        }
+        let is_place = |relay: &str| relay.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        match &self.relay {
+            Some(relay) if !is_place(relay) => Err(format!("delivery.relay = {relay:?}: expected \"host:port\"")),
+            _ if self.program_user.as_deref() == Some("root") => Err("delivery.program_user: no program is run as root".into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// When written mail is made to survive a power cut.

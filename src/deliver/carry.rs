@@ -1,19 +1,35 @@
 //! Plans are carried out: a message is brought to their leaves.
 
-use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Local;
 use tokio::task::JoinSet;
 
-use super::{Fate, Found, Leaf, Mail, Mailbox, Outcome, Plan, Submission, auto_reply, vacation};
-use crate::config::Machine;
+use super::errand::{Errand, Round};
+use super::{Found, Leaf, Mail, Outcome, Plan, Submission, auto_reply, vacation};
+use crate::config::{LockKind, Machine};
 use crate::store::Store;
 
 /// Brings messages to the leaves of plans. Clones share what they stand on.
 #[derive(Clone)]
 pub struct Carrier {
     store: Store,
-    submission: Submission,
+    pub(super) set: Arc<Settings>,
+}
+
+/// What the administrator says of mail on its way.
+pub(super) struct Settings {
+    pub submission: Submission,
+    /// As whom programs run; chosen, or the service's user.
+    pub program_user: String,
+    pub is_user_chosen: bool,
+    pub deadline: Duration,
+    pub hops: usize,
+    /// What a filter may make of a message, in octets.
+    pub filtered_limit: u64,
+    /// How files that programs of all kinds append to are locked.
+    pub locks: Vec<LockKind>,
 }
 
 /// What became of a message.
@@ -22,13 +38,24 @@ pub struct Carried {
     /// For each plan, in their order, what its recipient's sender is told.
     pub outcomes: Vec<Outcome>,
     /// By plan and step: whose machines may answer.
-    answering: Vec<(usize, usize)>,
+    pub(super) answering: Vec<(usize, usize)>,
 }
 
 impl Carrier {
     /// Mail goes into `store`; the rest is as `machine` says.
-    pub fn new(store: Store, _machine: &Machine) -> Carrier {
-        Carrier { store, submission: Submission::default() }
+    pub fn new(store: Store, machine: &Machine) -> Carrier {
+        let set = &machine.delivery;
+        let settings = Settings {
+            submission: Submission::of(machine),
+            program_user: set.program_user.as_ref().unwrap_or(&machine.user).clone(),
+            is_user_chosen: set.program_user.is_some(),
+            deadline: set.deadline.0,
+            hops: set.hops,
+            // A report of what was found may come on top of the largest message.
+            filtered_limit: set.message_limit.octets().saturating_add(1 << 20),
+            locks: machine.mbox.locks.clone(),
+        };
+        Carrier { store, set: Arc::new(settings) }
     }
 
     /// Where messages are received: [`Store::draft`].
@@ -47,6 +74,7 @@ impl Carrier {
     pub async fn carry(&self, plans: &[Plan], mail: &Mail) -> Carried {
         let mut round = Round::of(plans);
         self.fill_mailboxes(&mut round, mail).await;
+        self.forward_all(&mut round, mail).await;
         self.run_errands(&mut round, mail).await;
         round.carried()
     }
@@ -55,35 +83,33 @@ impl Carrier {
     /// matters to the delivery, and it may take as long as the MTA takes.
     pub async fn answer(&self, plans: &[Plan], mail: &Mail, carried: &Carried) {
         let now = Local::now().fixed_offset();
+        let by = &self.set.submission;
         for &(plan, step) in &carried.answering {
             let silence = match &plans[plan].steps[step].found {
-                Found::Leaf(Leaf::Reply { .. }) => auto_reply(&plans[plan], step, mail, &self.submission, now).await.err(),
-                _ => vacation(&plans[plan], step, mail, &self.submission, now).await.err(),
+                Found::Leaf(Leaf::Reply { .. }) => auto_reply(&plans[plan], step, mail, by, now).await.err(),
+                _ => vacation(&plans[plan], step, mail, by, now).await.err(),
             };
             tracing::debug!(event = "answer", to = %plans[plan].steps[step].subject, silence = ?silence);
         }
     }
 
     async fn fill_mailboxes(&self, round: &mut Round<'_>, mail: &Mail) {
-        let mailboxes = round.open(|leaf| matches!(leaf, Leaf::Mailbox(_)));
-        let [one] = mailboxes[..] else { return self.fill_many(round, &mailboxes, mail).await };
-        let (mailbox, bounces_to) = round.mailbox(one);
-        let outcome = mailbox.deliver(mail, bounces_to, &self.store).await;
-        round.errands[one].outcome = Some(outcome);
-    }
-
-    async fn fill_many(&self, round: &mut Round<'_>, mailboxes: &[usize], mail: &Mail) {
+        let mut mailboxes = round.mailboxes();
+        if let [(at, mailbox, bounces_to)] = mailboxes[..] {
+            let outcome = mailbox.deliver(mail, bounces_to, self).await;
+            return round.note(at, outcome);
+        }
         let mut running = JoinSet::new();
-        let mut waiting = mailboxes.iter().copied();
         loop {
-            for at in waiting.by_ref().take(AT_ONCE - running.len()) {
-                let (mailbox, bounces_to) = round.mailbox(at);
+            let room = AT_ONCE - running.len();
+            for (at, mailbox, bounces_to) in mailboxes.drain(..room.min(mailboxes.len())) {
                 let (mailbox, bounces_to) = (mailbox.clone(), bounces_to.map(str::to_owned));
-                let (mail, store) = (mail.clone(), self.store.clone());
-                running.spawn(async move { (at, mailbox.deliver(&mail, bounces_to.as_deref(), &store).await) });
+                let (mail, carrier) = (mail.clone(), self.clone());
+                running.spawn(async move { (at, mailbox.deliver(&mail, bounces_to.as_deref(), &carrier).await) });
             }
             match running.join_next().await {
-                Some(Ok((at, outcome))) => round.errands[at].outcome = Some(outcome),
+                Some(Ok((at, outcome))) => round.note(at, outcome),
+                // What is not noted is for later.
                 Some(Err(panic)) => tracing::error!(event = "not-delivered", error = %panic),
                 None => return,
             }
@@ -91,78 +117,30 @@ impl Carrier {
     }
 
     async fn run_errands(&self, round: &mut Round<'_>, mail: &Mail) {
-        for at in round.open(|_| true) {
-            let errand = &round.errands[at];
-            let outcome = match errand.leaf {
-                Leaf::Reply { .. } => Outcome::Done,
-                _ => self.run_errand(errand, mail).await,
-            };
-            round.errands[at].outcome = Some(outcome);
+        for at in round.open() {
+            let outcome = self.run_errand(&round.errands[at], mail).await;
+            round.note(at, outcome);
         }
     }
 
-    async fn run_errand(&self, _errand: &Errand<'_>, _mail: &Mail) -> Outcome {
-        Outcome::Broken
-    }
-}
-
-/// One message's way.
-struct Round<'a> {
-    plans: &'a [Plan],
-    errands: Vec<Errand<'a>>,
-    /// By plan: the errands of its leaves.
-    of_plans: Vec<Vec<usize>>,
-}
-
-/// A leaf, of one plan or of several.
-struct Errand<'a> {
-    leaf: &'a Leaf,
-    /// Where it stands first.
-    plan: usize,
-    step: usize,
-    outcome: Option<Outcome>,
-}
-
-impl<'a> Round<'a> {
-    fn of(plans: &'a [Plan]) -> Round<'a> {
-        let mut round = Round { plans, errands: Vec::new(), of_plans: vec![Vec::new(); plans.len()] };
-        let mut known = HashMap::new();
-        for (plan, has) in plans.iter().enumerate().filter(|(_, has)| has.outcome() == Outcome::Done) {
-            for (step, found) in has.steps.iter().enumerate() {
-                let Found::Leaf(leaf) = &found.found else { continue };
-                let at = *known.entry(leaf.to_string()).or_insert(round.errands.len());
-                if at == round.errands.len() {
-                    round.errands.push(Errand { leaf, plan, step, outcome: None });
-                }
-                round.of_plans[plan].push(at);
-            }
+    async fn run_errand(&self, errand: &Errand<'_>, mail: &Mail) -> Outcome {
+        match errand.leaf {
+            Leaf::Program { .. } if let Some(outcome) = self.is_circling(errand, mail) => outcome,
+            Leaf::Program { domain, command } => self.run_program(command, domain, errand, mail).await,
+            Leaf::File { path, .. } => self.append_to(path, errand, mail).await,
+            Leaf::Reply { .. } => Outcome::Done,
+            // They have been there before.
+            Leaf::Mailbox(_) | Leaf::Forward { .. } => Outcome::Broken,
         }
-        round
     }
 
-    /// The errands of that kind that are still to be run.
-    fn open(&self, is_meant: impl Fn(&Leaf) -> bool) -> Vec<usize> {
-        (0..self.errands.len()).filter(|&at| self.errands[at].outcome.is_none() && is_meant(self.errands[at].leaf)).collect()
-    }
-
-    fn mailbox(&self, at: usize) -> (&'a Mailbox, Option<&'a str>) {
-        let Errand { leaf: Leaf::Mailbox(mailbox), plan, step, .. } = self.errands[at] else { unreachable!("it was asked for") };
-        (mailbox, self.plans[plan].steps[step].bounces_to.as_deref())
-    }
-
-    fn carried(self) -> Carried {
-        // Mail is never lost to an error: what nobody could tell of is for later.
-        let became = |at: &usize| self.errands[*at].outcome.unwrap_or(Outcome::Broken);
-        let outcomes: Vec<_> =
-            self.plans.iter().zip(&self.of_plans).map(|(plan, has)| Outcome::of_recipient(plan, has.iter().map(became))).collect();
-        let answers = |errand: &&Errand<'_>| match errand.leaf {
-            // A message that comes again is answered then.
-            Leaf::Reply { .. } => outcomes[errand.plan].fate() != Fate::Later,
-            Leaf::Mailbox(_) => errand.outcome == Some(Outcome::Done),
-            _ => false,
-        };
-        let answering = self.errands.iter().filter(answers).map(|errand| (errand.plan, errand.step)).collect();
-        Carried { outcomes, answering }
+    /// Whether mail comes back, or has come too far to be sent on (RFC 5321 §6.3).
+    pub(super) fn is_circling(&self, errand: &Errand<'_>, mail: &Mail) -> Option<Outcome> {
+        match mail {
+            mail if mail.has_come_to(errand.asked()) => Some(Outcome::Circling),
+            mail if mail.hops() > self.set.hops => Some(Outcome::TooFar),
+            _ => None,
+        }
     }
 }
 

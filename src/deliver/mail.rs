@@ -1,5 +1,6 @@
 //! A message on its way: its text and its envelope sender.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use super::field::{self, Field};
@@ -59,7 +60,17 @@ impl Mail {
     /// Whether it has been in this mailbox before, and somebody sent it on from there.
     pub fn was_delivered_to(&self, owner: &Owner) -> bool {
         let owner = owner.to_string();
-        self.fields().any(|field| field.is("Delivered-To") && field.value.eq_ignore_ascii_case(owner.as_bytes()))
+        self.has_come_to(&owner)
+    }
+
+    /// Whether `address` has sent it on before.
+    pub(super) fn has_come_to(&self, address: &str) -> bool {
+        self.fields().any(|field| field.is("Delivered-To") && field.value.eq_ignore_ascii_case(address.as_bytes()))
+    }
+
+    /// Servers that it has come through (RFC 5321 §6.3).
+    pub(super) fn hops(&self) -> usize {
+        self.fields().filter(|field| field.is("Received")).count()
     }
 
     /// The letter that lies in the mailbox of `owner`: with the one Return-Path of RFC 5321 §4.4, which says where bounces go, and with a
@@ -69,18 +80,42 @@ impl Mail {
     /// A large message cannot be read or written.
     pub fn letter_for(&self, owner: &Owner, bounces_to: &str, store: &Store) -> Result<Letter, Trouble> {
         let mut draft = store.draft();
-        draft.push(format!("Return-Path: <{}>\nDelivered-To: {owner}\n{}", printable(bounces_to), self.trace).as_bytes())?;
-        for field in self.fields().filter(|field| !field.is("Return-Path")) {
-            draft.push(field.lines)?;
-        }
-        self.letter.copy_into(&mut draft, (self.postmark + self.header.len()) as u64)?;
+        draft.push(&self.head(&path(bounces_to), &owner.to_string()))?;
+        self.letter.copy_into(&mut draft, self.body())?;
         draft.finish()
+    }
+
+    /// What a program reads that gets it on behalf of the address `by`, below the lines `above`. Blocks.
+    ///
+    /// # Errors
+    /// A large message cannot be read or written.
+    pub(super) fn file_for(&self, by: &str, above: &str, store: &Store) -> Result<File, Trouble> {
+        store.file_of(&self.head(above, by), &self.letter, self.body())
+    }
+
+    /// The header below the lines `above`, and a mark that it has been at `by`.
+    fn head(&self, above: &str, by: &str) -> Vec<u8> {
+        let mut head = format!("{above}Delivered-To: {}\n{}", printable(by), self.trace).into_bytes();
+        let is_ours = |field: &Field<'_>| field.is("Delivered-To") && field.value.eq_ignore_ascii_case(by.as_bytes());
+        let others = self.fields().filter(|field| !field.is("Return-Path") && !is_ours(field));
+        others.for_each(|field| head.extend_from_slice(field.lines));
+        head
+    }
+
+    /// Where what we have not looked at begins.
+    fn body(&self) -> u64 {
+        (self.postmark + self.header.len()) as u64
     }
 }
 
 /// Whether an mbox separator stands before the header; `>From ` is a copy of one that a relay made.
 fn is_postmarked(text: &[u8]) -> bool {
     text.starts_with(b"From ") || text.starts_with(b">From ")
+}
+
+/// The field that says where bounces go (RFC 5321 §4.4).
+pub fn path(bounces_to: &str) -> String {
+    format!("Return-Path: <{}>\n", printable(bounces_to))
 }
 
 /// A stranger's address for a header field: one line, and the angle brackets are ours.

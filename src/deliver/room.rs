@@ -22,7 +22,9 @@ impl Mailbox {
     /// Whether about `octets` more would find room. The last word is the store's, when the message is there.
     pub fn room(&self, octets: u64, store: &Store) -> Outcome {
         let allowance = Account::of(&self.domain, &self.user, &self.account).allowance;
-        let more = Usage { octets: octets.max(1), messages: 1 };
+        // What a filter leaves of the message is not known.
+        let octets = if self.domain.record.delivery.filter.is_some() { 1 } else { octets.max(1) };
+        let more = Usage { octets, messages: 1 };
         match store.quota(&self.domain.name).reserve(&self.user, "INBOX", more, &allowance) {
             Ok(Err(_)) => self.full(),
             // What can't be told now is told later.

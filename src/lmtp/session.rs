@@ -236,7 +236,7 @@ impl Session<'_> {
 
     /// Octets of the largest message.
     pub(super) fn limit(&self) -> u64 {
-        self.house.machine.lmtp.message_limit.octets()
+        self.house.machine.delivery.message_limit.octets()
     }
 
     /// There is no message any more.

@@ -5,12 +5,12 @@ use std::fs;
 use super::Site;
 use crate::address::Owner;
 use crate::config::Machine;
-use crate::deliver::{Leaf, Mail, Mailbox, Outcome};
+use crate::deliver::{Carrier, Leaf, Mail, Mailbox, Outcome};
 use crate::store::{Draft, Letter, Places, Store};
 
 struct Post {
     site: Site,
-    store: Store,
+    carrier: Carrier,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -24,11 +24,11 @@ impl Post {
             fs::create_dir_all(folder).unwrap();
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Post { site, store: Store::new(places), runtime }
+        Post { site, carrier: Carrier::new(Store::new(places), &Machine::default()), runtime }
     }
 
     fn letter(&self, text: &[u8]) -> Letter {
-        let mut draft: Draft = self.store.draft();
+        let mut draft: Draft = self.carrier.store().draft();
         draft.push(text).unwrap();
         draft.finish().unwrap()
     }
@@ -41,7 +41,7 @@ impl Post {
         let plan = self.site.plan(to);
         let (step, leaf) = plan.leaves().next().unwrap();
         let Leaf::Mailbox(mailbox) = leaf else { panic!("{leaf}") };
-        self.runtime.block_on(mailbox.deliver(mail, step.bounces_to.as_deref(), &self.store))
+        self.runtime.block_on(mailbox.deliver(mail, step.bounces_to.as_deref(), &self.carrier))
     }
 
     /// What lies in the only new file of joe's Maildir, or in his mbox.
@@ -137,7 +137,7 @@ fn large_messages_and_headers_arrive_whole() {
     ] {
         let mail = post.mail("a@x.org", text.as_bytes());
         let owner: Owner = "joe@va.test".parse().unwrap();
-        let letter = mail.letter_for(&owner, "a@x.org", &post.store).unwrap();
+        let letter = mail.letter_for(&owner, "a@x.org", post.carrier.store()).unwrap();
         let stored = letter.beginning(usize::MAX).unwrap();
         let expected = format!("Return-Path: <a@x.org>\nDelivered-To: joe@va.test\n{}", text.replacen("Return-Path: <old>\n", "", 1));
         assert!(stored == expected.as_bytes(), "{} octets, {} expected", stored.len(), expected.len());
@@ -159,5 +159,5 @@ fn a_delivery_may_run_on_any_thread() {
     let plan = post.site.plan("joe@va.test");
     let Some((_, Leaf::Mailbox(mailbox))) = plan.leaves().next() else { panic!() };
     let mailbox: &Mailbox = mailbox;
-    is_send(&mailbox.deliver(&post.mail("", b"x"), None, &post.store));
+    is_send(&mailbox.deliver(&post.mail("", b"x"), None, &post.carrier));
 }
