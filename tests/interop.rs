@@ -9,6 +9,7 @@ mod crash;
 mod demo;
 mod dovecot;
 mod inetd;
+mod lmtp;
 mod maps;
 mod mutt;
 mod names;

@@ -113,12 +113,40 @@ mod tests {
     use super::*;
     use crate::config::Fsync;
     use crate::store::Places;
+    use crate::wire::{Stuffer, Unstuffer};
 
     fn received(limit: u64, pieces: &[&[u8]]) -> Result<Vec<u8>, Fault> {
         let folder = tempfile::tempdir().unwrap();
         let mut text = Text::new(Draft::new(&Places::inside(folder.path(), Fsync::Never)), limit);
         pieces.iter().for_each(|piece| text.push(piece));
         text.finish().map(|letter| letter.beginning(usize::MAX).unwrap())
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn however_it_comes_the_same_is_stored(text in "([.\ra]{0,5}\n){0,6}", cuts in proptest::collection::vec(0usize..60, 0..6)) {
+            // As clients have them: lines that end with CRLF.
+            let text = text.replace('\n', "\r\n");
+            let mut wire = Vec::new();
+            let mut stuffer = Stuffer::default();
+            stuffer.push(text.as_bytes(), &mut wire);
+            stuffer.finish(&mut wire);
+            let mut unstuffer = Unstuffer::default();
+            let mut by_data: Vec<Vec<u8>> = Vec::new();
+            for piece in cut(&wire, &cuts) {
+                unstuffer.push(piece, |octets| by_data.push(octets.to_vec()));
+            }
+            let by_data: Vec<&[u8]> = by_data.iter().map(Vec::as_slice).collect();
+            let stored = received(u64::MAX, &by_data).unwrap();
+            proptest::prop_assert_eq!(&received(u64::MAX, &cut(text.as_bytes(), &cuts)).unwrap(), &stored);
+            proptest::prop_assert_eq!(String::from_utf8(stored).unwrap(), text.replace("\r\n", "\n"));
+        }
+    }
+
+    fn cut<'a>(octets: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| *cut.min(&octets.len())).chain([0, octets.len()]).collect();
+        cuts.sort_unstable();
+        cuts.windows(2).map(|ends| &octets[ends[0]..ends[1]]).collect()
     }
 
     #[test]

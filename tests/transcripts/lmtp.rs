@@ -20,15 +20,12 @@ use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, ReadHalf, split};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use vmail::address::Owner;
 use vmail::lmtp::{self, Call, Ends};
 use vmail::serve::{self, Server};
-use vmail::store::{Account, Folder, FolderName, Home};
 use vmail::wire::{Plain, Wire};
 
 use super::replay::{Mode, PATIENCE, Speaker, hear_nothing, shown};
 use super::script::octets;
-use crate::harness::ours;
 use crate::house::House;
 
 #[derive(Debug, Default)]
@@ -114,7 +111,8 @@ fn replay(script: &Script, mode: Mode) -> Result<(), String> {
         converse(script, mode, pipe).await?;
         timeout(PATIENCE, session).await.map_err(|_| "0: the session does not end".to_owned())?.map_err(|error| format!("0: {error}"))?;
         for owner in OWNERS {
-            let kept = kept(&server, &owner.parse().unwrap()).await;
+            let kept = crate::lmtp::kept(&server, &owner.parse().unwrap()).await;
+            let kept: Vec<String> = kept.iter().map(|message| in_short(&String::from_utf8_lossy(message))).collect();
             let expected = script.kept.get(owner).cloned().unwrap_or_default();
             if kept != expected {
                 return Err(format!("0: {owner} has {kept:#?} instead of {expected:#?}"));
@@ -167,20 +165,6 @@ async fn hear(input: &mut BufReader<ReadHalf<DuplexStream>>, expected: &str) -> 
         true => Ok(()),
         false => Err(format!("expected {expected:?}, heard {}{}", shown(&line), if silence { " and silence" } else { "" })),
     }
-}
-
-/// The messages of `owner`, with their trace in short.
-async fn kept(server: &Server, owner: &Owner) -> Vec<String> {
-    let now = server.now();
-    let domain = now.house.names.by_name(owner.domain()).unwrap();
-    let passwd = domain.realm.users.passwd().unwrap();
-    let account = Account::of(&domain, owner.user(), passwd.get(owner.user()).unwrap());
-    let mut folder = now.house.store.home(account).open(&FolderName::inbox()).await.unwrap();
-    let mut kept = Vec::new();
-    for uid in folder.state().clone().messages().map(|message| message.uid) {
-        kept.push(in_short(&String::from_utf8_lossy(&ours::octets(&mut folder, uid).await.unwrap())));
-    }
-    kept
 }
 
 fn in_short(text: &str) -> String {
