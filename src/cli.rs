@@ -12,7 +12,7 @@ mod setup;
 mod virtmaps;
 mod vmail;
 
-pub use inetd::{checkvdomain, vpop3d};
+pub use inetd::{checkvdomain, vimapd, vpop3d};
 pub use virtmaps::vnewvirtmaps;
 pub use vmail::vmail;
 

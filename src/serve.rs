@@ -11,6 +11,7 @@ mod server;
 mod systemd;
 mod watch;
 
+pub use connection::refusal;
 pub use daemon::{Started, run};
 pub use inetd::serve as serve_inetd;
 pub use listener::{Bound, Place};

@@ -118,7 +118,7 @@ impl Session<'_> {
             self.say(&["+ OK"]);
         }
         self.doing = "receiving a message";
-        let mut draft = self.house.store.draft();
+        let mut draft = self.visit.house.store.draft();
         let mut left = announced.size;
         while left > 0 {
             self.wire.more().await?;

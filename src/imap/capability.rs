@@ -22,8 +22,8 @@ impl Session<'_> {
         };
         let mut all: Vec<String> = CAPABILITIES.iter().filter(|(_, at)| holds(*at)).map(|(name, _)| (*name).to_owned()).collect();
         if !is_user {
-            all.extend(self.offers_tls().then(|| "STARTTLS".to_owned()));
-            all.push(if self.allows_passwords() { "AUTH=PLAIN" } else { "LOGINDISABLED" }.to_owned());
+            all.extend(self.visit.offers_tls(&self.wire).then(|| "STARTTLS".to_owned()));
+            all.push(if self.visit.allows_passwords(&self.wire) { "AUTH=PLAIN" } else { "LOGINDISABLED" }.to_owned());
         }
         if is_user && !self.wire.is_compressed() {
             all.push("COMPRESS=DEFLATE".to_owned());
@@ -35,16 +35,16 @@ impl Session<'_> {
 
     /// Whether a capability has not been switched off, by its name or that before `=`.
     pub(super) fn offers(&self, name: &str) -> bool {
-        let domain = self.user.as_ref().map(|user| &user.domain).or_else(|| self.dialled());
+        let domain = self.user.as_ref().map(|user| &user.domain).or_else(|| self.visit.dialled());
         let of_domain = domain.map(|domain| &domain.record.imap.disable).into_iter().flatten();
         let stem = name.split('=').next().unwrap_or(name);
-        let mut disabled = self.house.machine.imap.disable.iter().chain(of_domain);
+        let mut disabled = self.visit.house.machine.imap.disable.iter().chain(of_domain);
         !disabled.any(|off| off.eq_ignore_ascii_case(name) || off.eq_ignore_ascii_case(stem))
     }
 
     /// Octets of the largest message that is taken (RFC 7889).
     pub(super) fn append_limit(&self) -> u64 {
-        self.house.machine.imap.append_limit.octets()
+        self.visit.house.machine.imap.append_limit.octets()
     }
 }
 

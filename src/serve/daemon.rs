@@ -16,7 +16,7 @@ use super::lmtp;
 use super::server::{Mode, Server};
 use super::systemd;
 use super::watch::Watch;
-use crate::config::Root;
+use crate::config::{Native, Root};
 use crate::os::process;
 
 /// What is running, for whoever wants to know once it is.
@@ -31,7 +31,7 @@ pub struct Started {
 /// # Errors
 /// The configuration is wrong, or nothing can be listened on: says what, where and how to mend it.
 pub fn run(root: Root, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
-    let server = Arc::new(Server::load(root, Mode::Daemon, Vec::new(), None)?);
+    let server = Arc::new(Server::load(root, Mode::Daemon, Native::default(), None)?);
     let (bound, are_passed) = listeners(&server)?;
     let socket = lmtp::Socket::bind(&server)?;
     raise_open_files(&server);

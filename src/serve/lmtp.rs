@@ -16,6 +16,7 @@ use super::listener::{Place, ends};
 use super::server::{Now, Server};
 use crate::config::{self, LmtpSettings, Machine, TlsMode};
 use crate::deliver::Carrier;
+use crate::house;
 use crate::lmtp::{self, Call, End, Ends, House, Report};
 use crate::wire::{Lost, Plain, Wire};
 
@@ -184,15 +185,24 @@ async fn serve(server: Arc<Server>, tls: TlsMode, stream: Plain, ends: Option<En
         Ok(seat) => seat,
         Err(crowded) => return refuse(wire, &call, tls, crowded).await,
     };
-    let began = Instant::now();
     if let (TlsMode::Implicit, Some(ends)) = (tls, ends)
         && let Err(lost) = Box::pin(wire.start_tls(&*now.door, ends.local)).await
     {
         return tracing::info!(event = "tls-failed", proto = "lmtp", peer = call.peer(), error = ?lost);
     }
-    let peer = call.peer();
+    talk(&now, wire, call).await;
+}
+
+/// Talks with a client, and logs the session.
+pub async fn talk(now: &Now, wire: Box<Wire>, call: Box<Call>) {
+    let (began, peer) = (Instant::now(), call.peer());
     let report = lmtp::serve(wire, call, &now.lmtp()).await;
     log(&peer, &report, began);
+}
+
+/// A connection as every protocol knows it.
+pub fn call_of(call: &house::Call) -> Box<Call> {
+    Box::new(Call { ends: Some(Ends { local: call.local, peer: call.peer }), may_start_tls: call.may_start_tls })
 }
 
 /// The client comes again, as for everything that begins with a 4.
