@@ -1,6 +1,7 @@
 //! Delivery: who gets the mail for an address, and bringing it there.
 
 mod addressed;
+mod again;
 mod answer;
 mod ask;
 mod automatic;

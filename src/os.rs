@@ -13,6 +13,7 @@ pub mod place;
 pub mod privilege;
 pub mod process;
 pub mod stamp;
+pub mod trust;
 pub mod watch;
 
 pub use actor::Actor;

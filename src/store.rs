@@ -113,6 +113,18 @@ impl Places {
 }
 
 impl Places {
+    /// Makes the folders, and gives them to the service.
+    ///
+    /// # Errors
+    /// We are not root.
+    pub fn own(&self, uid: u32, gid: u32) -> io::Result<()> {
+        for folder in [&self.index, &self.redo, &self.quota, &self.staging, &self.run] {
+            std::fs::create_dir_all(folder)?;
+            std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
+        }
+        Ok(())
+    }
+
     /// Everything in one `folder`: for tests, benchmarks and tools that work beside a server.
     pub fn inside(folder: &Path, fsync: Fsync) -> Places {
         let at = |name: &str| folder.join(name);
@@ -186,6 +198,11 @@ impl Store {
             warned: Mutex::default(),
         };
         Store(Arc::new(shared), Recent::default())
+    }
+
+    /// What it was built with.
+    pub fn places(&self) -> &Places {
+        &self.0.places
     }
 
     /// The mail of `account`. Costs nothing; opening a folder does.

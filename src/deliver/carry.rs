@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::Local;
 use tokio::task::JoinSet;
 
+use super::again::Again;
 use super::errand::{Errand, Round};
 use super::{Found, Leaf, Mail, Outcome, Plan, Submission, auto_reply, vacation};
 use crate::config::{LockKind, Machine};
@@ -70,12 +71,16 @@ impl Carrier {
     /// same octets, and quotas, owners and other programs can take each for its own. They are written at the same time, so that the disk
     /// syncs them together.
     ///
-    /// Mailboxes come first. When this future is dropped, deliveries that have begun may yet be done.
+    /// Mailboxes come first. Where the message has to come again, those who have it do not get it then. When this future is dropped, deliveries that have begun may yet be done.
     pub async fn carry(&self, plans: &[Plan], mail: &Mail) -> Carried {
         let mut round = Round::of(plans);
+        let mut again = Again::of(mail, &self.store);
+        round.recall(&again);
         self.fill_mailboxes(&mut round, mail).await;
+        round.remember(&mut again);
         self.forward_all(&mut round, mail).await;
         self.run_errands(&mut round, mail).await;
+        round.remember(&mut again);
         round.carried()
     }
 

@@ -1,7 +1,8 @@
 //! One message's errands: the leaves of all its recipients' plans, each once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::again::Again;
 use super::mail::path;
 use super::{Carried, Fate, Found, Leaf, Mail, Mailbox, Outcome, Plan};
 use crate::store::mbox::from;
@@ -17,6 +18,8 @@ pub struct Round<'a> {
 /// A leaf, of one plan or of several.
 pub struct Errand<'a> {
     pub leaf: &'a Leaf,
+    /// The leaf's text: equal leaves have the same.
+    text: String,
     /// The first plan that has it, and where.
     plan: (usize, &'a Plan),
     step: usize,
@@ -66,7 +69,7 @@ impl<'a> Round<'a> {
                 let Found::Leaf(leaf) = &found.found else { continue };
                 let at = *known.entry(leaf.to_string()).or_insert(round.errands.len());
                 if at == round.errands.len() {
-                    round.errands.push(Errand { leaf, plan: (number, plan), step, outcome: None });
+                    round.errands.push(Errand { leaf, text: leaf.to_string(), plan: (number, plan), step, outcome: None });
                 }
                 round.of_plans[number].push(at);
             }
@@ -91,6 +94,30 @@ impl<'a> Round<'a> {
     /// What became of an errand.
     pub fn note(&mut self, at: usize, outcome: Outcome) {
         self.errands[at].outcome = Some(outcome);
+    }
+
+    /// What is known from before: those errands are not run again.
+    pub fn recall(&mut self, again: &Again) {
+        let known = self.errands.iter_mut().filter(|errand| again.has(&errand.text));
+        known.for_each(|errand| errand.outcome = Some(Outcome::Done));
+    }
+
+    /// Where the message has to come again, notes who has it. What is still to be run is held back where that is impossible: it would be
+    /// done again and again.
+    pub fn remember(&mut self, again: &mut Again) {
+        let is = |errand: &Errand<'_>, fate| errand.outcome.is_some_and(|outcome| outcome.fate() == fate);
+        let waits = |has: &Vec<usize>| has.iter().any(|&at| is(&self.errands[at], Fate::Later));
+        if !self.of_plans.iter().any(waits) {
+            return;
+        }
+        let done = self.errands.iter().filter(|errand| is(errand, Fate::Done)).map(|errand| errand.text.as_str());
+        if again.note(done) {
+            return;
+        }
+        let held: HashSet<usize> = self.of_plans.iter().filter(|has| waits(has)).flatten().copied().collect();
+        for at in held {
+            self.errands[at].outcome.get_or_insert(Outcome::Broken);
+        }
     }
 
     /// What became of the message.

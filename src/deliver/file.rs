@@ -1,7 +1,7 @@
 //! Files that mail is appended to: `/file` of an alias, an mbox for other programs to read (behaviour.md §11).
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -56,7 +56,11 @@ impl Mbox<'_> {
     fn append(&self, message: File) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let (file, is_new) = self.open()?;
+            let (file, is_new) = match self.open() {
+                // Another has made it meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                opened => opened?,
+            };
             if file.metadata()?.file_type().is_char_device() {
                 // /dev/null.
                 return Ok(());

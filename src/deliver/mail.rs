@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
+
 use super::field::{self, Field};
 use crate::address::Owner;
 use crate::store::{Letter, Store, Trouble};
@@ -42,6 +44,11 @@ impl Mail {
         Mail { trace: fields.into(), ..self }
     }
 
+    /// The same from another envelope sender.
+    pub fn with_sender(self, sender: impl Into<Arc<str>>) -> Mail {
+        Mail { sender: sender.into(), ..self }
+    }
+
     /// The envelope sender; empty for a bounce.
     pub fn sender(&self) -> &str {
         &self.sender
@@ -66,6 +73,17 @@ impl Mail {
     /// Whether `address` has sent it on before.
     pub(super) fn has_come_to(&self, address: &str) -> bool {
         self.fields().any(|field| field.is("Delivered-To") && field.value.eq_ignore_ascii_case(address.as_bytes()))
+    }
+
+    /// What tells it from all others, as a name for a file: its header, size and sender. `None` where the header has no part that a server
+    /// or the author has made for it alone: a report that comes each night is not yesterday's.
+    pub(super) fn identity(&self) -> Option<String> {
+        if !self.fields().any(|field| field.is("Received") || field.is("Message-ID")) {
+            return None;
+        }
+        let mut sum = digest::Context::new(&digest::SHA256);
+        [self.sender.as_bytes(), b"\0", &self.letter.len().to_le_bytes(), &self.header].iter().for_each(|part| sum.update(part));
+        Some(sum.finish().as_ref().iter().map(|octet| format!("{octet:02x}")).collect())
     }
 
     /// Servers that it has come through (RFC 5321 §6.3).

@@ -16,6 +16,8 @@ pub enum Outcome {
     Circling,
     /// It has come through too many servers to be sent on.
     TooFar,
+    /// It is larger than the machine takes.
+    TooLarge,
     /// A program does not want it.
     Declined,
     /// The next server does not want it.
@@ -77,6 +79,7 @@ impl Outcome {
             Outcome::Refused(Refusal::Option) => (553, "5.1.3", 67, "this name or this sender is not accepted here"),
             Outcome::Circling => (554, "5.4.6", 70, "the message has been here before"),
             Outcome::TooFar => (554, "5.4.6", 70, "the message has come through too many servers"),
+            Outcome::TooLarge => (552, "5.3.4", 69, "the message is too large"),
             Outcome::Declined => (554, "5.3.0", 69, "the message is not accepted here"),
             Outcome::NotForwarded => (554, "5.0.0", 69, "the message is not accepted where it would be sent on to"),
             Outcome::MailboxFull => (552, "5.2.2", 73, "the mailbox is full"),

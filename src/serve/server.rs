@@ -93,7 +93,7 @@ impl Server {
         };
         let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
         if rustix::process::geteuid().is_root() {
-            own_folders(&self.root, uid, gid)?;
+            Places::below(&self.root, &now.house.machine).own(uid, gid)?;
         }
         privilege::become_service(uid, gid, self.needs(uid, gid))?;
         if self.mode == Mode::Daemon {
@@ -111,6 +111,8 @@ impl Server {
         }
         let domains = now.house.names.all();
         let has_owners = domains.iter().any(|domain| domain.record.owner == Owned::User);
+        let machine = &now.house.machine;
+        let has_program_user = machine.delivery.program_user.as_ref().is_some_and(|user| *user != machine.user);
         let has_root_files = domains.iter().any(|domain| {
             let users = &domain.realm.users;
             let record = self.root.record(&domain.name);
@@ -119,7 +121,7 @@ impl Server {
         let has_root_keys = now.door.key_files().any(|path| !privilege::may_read(path, uid, gid));
         let has_root_settings = !privilege::may_read(&self.root.machine(), uid, gid);
         Needs {
-            other_users: is_system || has_owners || !now.native.is_empty(),
+            other_users: is_system || has_owners || has_program_user || !now.native.is_empty(),
             root_files: is_system || has_root_files || has_root_keys || has_root_settings,
         }
     }
@@ -201,13 +203,4 @@ fn holders(names: &dyn Names, local: Option<IpAddr>) -> Vec<Arc<VirtualDomain>> 
         None if local.is_some_and(|local| names.declared(local) == Some(AddressKind::Shared)) => names.all(),
         None => Vec::new(),
     }
-}
-
-/// Makes the service's own folders, and gives them to it.
-fn own_folders(root: &Root, uid: u32, gid: u32) -> io::Result<()> {
-    for folder in [root.index(), root.redo(), root.quota(), root.staging(), root.run()] {
-        std::fs::create_dir_all(&folder)?;
-        std::os::unix::fs::chown(&folder, Some(uid), Some(gid))?;
-    }
-    Ok(())
 }

@@ -70,9 +70,13 @@ impl Machine {
 
     /// Puts vmail's programs where a package would.
     pub fn install_vmail(&self) -> &Machine {
-        for (program, folder) in
-            [("vmail", "/usr/bin"), ("vpop3d", "/usr/sbin"), ("checkvdomain", "/usr/sbin"), ("vnewvirtmaps", "/usr/sbin")]
-        {
+        for (program, folder) in [
+            ("vmail", "/usr/bin"),
+            ("vpop3d", "/usr/sbin"),
+            ("checkvdomain", "/usr/sbin"),
+            ("vnewvirtmaps", "/usr/sbin"),
+            ("vdeliver", "/usr/sbin"),
+        ] {
             let place = Path::new(folder).join(program);
             let _ = fs::remove_file(&place);
             std::os::unix::fs::symlink(super::built(program), place).unwrap();

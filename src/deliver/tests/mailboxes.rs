@@ -5,26 +5,46 @@ use std::fs;
 use super::Site;
 use crate::address::Owner;
 use crate::config::Machine;
-use crate::deliver::{Carrier, Leaf, Mail, Mailbox, Outcome};
+use crate::deliver::{Carrier, Leaf, Mail, Mailbox, Outcome, plan};
 use crate::store::{Draft, Letter, Places, Store};
 
-struct Post {
-    site: Site,
-    carrier: Carrier,
+pub struct Post {
+    pub site: Site,
+    pub carrier: Carrier,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Post {
     fn new(record: &str) -> Post {
-        let site = Site::new(&format!("owner = \"vmail\"\n{record}"), "list: joe\nowner-list: ann\n");
-        let places = Places::below(&site.root, &Machine::default());
-        for folder in
-            [&places.index, &places.redo, &places.quota, &places.staging, &places.run, &site.root.spool(&"va.test".parse().unwrap())]
-        {
+        Post::of(&Machine::default(), &format!("owner = \"vmail\"\n{record}"), "list: joe\nowner-list: ann\n")
+    }
+
+    pub fn of(machine: &Machine, record: &str, aliases: &str) -> Post {
+        let site = Site::new(record, aliases);
+        let places = Places::below(&site.root, machine);
+        let spool = site.root.spool(&"va.test".parse().unwrap());
+        for folder in [&places.index, &places.redo, &places.quota, &places.staging, &places.run, &spool] {
             fs::create_dir_all(folder).unwrap();
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Post { site, carrier: Carrier::new(Store::new(places), &Machine::default()), runtime }
+        Post { site, carrier: Carrier::new(Store::new(places), machine), runtime }
+    }
+
+    /// Brings `mail` to all of `to`, with the answers of machines.
+    pub fn carry(&self, to: &[&str], mail: &Mail) -> Vec<Outcome> {
+        let directory = self.site.directory();
+        let plans: Vec<_> = to.iter().map(|to| plan(&directory, &to.parse().unwrap(), mail.sender())).collect();
+        self.runtime.block_on(async {
+            let carried = self.carrier.carry(&plans, mail).await;
+            self.carrier.answer(&plans, mail, &carried).await;
+            carried.outcomes
+        })
+    }
+
+    /// The texts of what lies in a user's Maildir.
+    pub fn all_of(&self, user: &str) -> Vec<String> {
+        let new = self.site.root.spool(&"va.test".parse().unwrap()).join(user).join("new");
+        fs::read_dir(new).into_iter().flatten().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
     }
 
     fn letter(&self, text: &[u8]) -> Letter {
@@ -33,7 +53,7 @@ impl Post {
         draft.finish().unwrap()
     }
 
-    fn mail(&self, sender: &str, text: &[u8]) -> Mail {
+    pub fn mail(&self, sender: &str, text: &[u8]) -> Mail {
         Mail::new(self.letter(text), sender).unwrap()
     }
 

@@ -3,7 +3,7 @@
 use super::Site;
 use crate::deliver::{Fate, Outcome, Refusal};
 
-const ALL: [Outcome; 20] = [
+const ALL: [Outcome; 21] = [
     Outcome::Done,
     Outcome::Dropped,
     Outcome::Refused(Refusal::NotOurs),
@@ -14,6 +14,7 @@ const ALL: [Outcome; 20] = [
     Outcome::Refused(Refusal::Option),
     Outcome::Circling,
     Outcome::TooFar,
+    Outcome::TooLarge,
     Outcome::Declined,
     Outcome::NotForwarded,
     Outcome::MailboxFull,
