@@ -98,13 +98,14 @@ fn a_reload_moves_the_socket() {
 #[test]
 fn by_tcp_it_listens_where_that_is_configured() {
     let address = free_address();
-    let house = house(&format!("lmtp.socket = \"\"\n[[listen]]\nproto = \"lmtp\"\naddress = \"{}\"\nport = {}", address.ip(), address.port()));
+    let house =
+        house(&format!("lmtp.socket = \"\"\n[[listen]]\nproto = \"lmtp\"\naddress = \"{}\"\nport = {}", address.ip(), address.port()));
     let _daemon = Daemon::start(&house);
     assert!(!socket(&house).exists());
     let replies = Lmtp::tcp(address).unwrap().send(&["ann@va.test"], "Subject: one\r\n").unwrap();
     assert!(replies[0].starts_with("250 2.0.0 <ann@va.test> delivered "), "{replies:?}");
     let kept = kept_below(&house, "ann@va.test");
-    assert!(kept.len() == 1 && kept[0].contains(&format!("from client.test ([{}])", address.ip())), "{kept:?}");
+    assert!(kept.len() == 1 && kept[0].contains("from client.test ([127.0.0.1])\n"), "{kept:?}");
 }
 
 #[test]

@@ -30,7 +30,8 @@ impl Path {
         let (domain, rest) = match inner[end..].strip_prefix('@') {
             None => (None, &inner[end..]),
             Some(behind) => {
-                let len = domain_len(behind).ok_or_else(|| refuse("has no domain behind its @, or one with other letters than domains have"))?;
+                let len =
+                    domain_len(behind).ok_or_else(|| refuse("has no domain behind its @, or one with other letters than domains have"))?;
                 (Some(len), &behind[len..])
             }
         };
@@ -142,8 +143,25 @@ mod tests {
     fn what_is_no_path_is_refused() {
         let long = format!("<{}@x.org>", "a".repeat(256));
         for text in [
-            "", "joe@x.org", "<", "<joe@x.org", "<joe@>", "<@x.org>", "<joe@x.org>>"[..10].as_ref(), "<a b@x.org>", "<\"a@x.org>", "<\"\"@x.org>",
-            "<\"a\nb\"@x.org>", "<a\0@x.org>", "<joe@x org>", "<@a,b:joe@x.org>", "<@a joe@x.org>", "<joe@[1.2.3.4>", "<joe@[]>", "<a@b@c>", &long,
+            "",
+            "joe@x.org",
+            "<",
+            "<joe@x.org",
+            "<joe@>",
+            "<@x.org>",
+            "<joe@x.org>>"[..10].as_ref(),
+            "<a b@x.org>",
+            "<\"a@x.org>",
+            "<\"\"@x.org>",
+            "<\"a\nb\"@x.org>",
+            "<a\0@x.org>",
+            "<joe@x org>",
+            "<@a,b:joe@x.org>",
+            "<@a joe@x.org>",
+            "<joe@[1.2.3.4>",
+            "<joe@[]>",
+            "<a@b@c>",
+            &long,
         ] {
             assert!(Path::read(text).is_err(), "{text:?}");
         }

@@ -115,7 +115,8 @@ fn fill(root: &Root, demo: &Demo) -> anyhow::Result<()> {
     }
     if demo.name == SALES {
         let aliases = root.aliases(&name);
-        fs::write(&aliases, format!("sales: {MBOX_USER}, {MAILDIR_USER}\n")).with_context(|| format!("{}: can't be written", aliases.display()))?;
+        fs::write(&aliases, format!("sales: {MBOX_USER}, {MAILDIR_USER}\n"))
+            .with_context(|| format!("{}: can't be written", aliases.display()))?;
     }
     deliver(root, &format!("{MAILDIR_USER}@{name}").parse()?, demo.more)
 }

@@ -10,10 +10,11 @@ impl Session<'_> {
     /// What can't be taken is heard all the same: commands may stand behind it.
     pub(super) async fn bdat(&mut self, chunk: Chunk) -> Result<(), Lost> {
         self.doing = "receiving a message";
-        let (mut text, refused) = match self.ready() {
-            Ok(begun) => (begun.unwrap_or_else(|| self.text()), None),
-            Err(reply) => (self.text_of_nobody(), Some(reply)),
+        let (begun, refused) = match self.ready() {
+            Ok(transaction) => (transaction.text.take(), None),
+            Err(reply) => (Some(Text::unwanted(self.limit())), Some(reply)),
         };
+        let mut text = begun.unwrap_or_else(|| self.text());
         self.receive(chunk.size, &mut text).await?;
         match (refused, text.fault()) {
             (Some(reply), _) => self.reply(&reply),

@@ -107,7 +107,7 @@ fn chunk(rest: &[u8]) -> Option<Chunk> {
     words.next().is_none().then_some(Chunk { size, is_last })
 }
 
-/// Digits alone, as RFC 5321 §2.3.8 and RFC 1870 §4 write numbers: `+1` is none.
+/// Digits alone, as RFC 1870 §3 and RFC 3030 §2 write numbers: `+1` is none.
 pub(super) fn number(text: &str) -> Option<u64> {
     let is_number = (1..=20).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
     if is_number { text.parse().ok() } else { None }

@@ -6,11 +6,16 @@ use crate::wire::{Lost, Unstuffer};
 
 impl Session<'_> {
     pub(super) async fn data(&mut self) -> Result<(), Lost> {
-        let mut text = match self.ready() {
-            Ok(None) => self.text(),
-            Ok(Some(_)) => return self.refuse(&Reply::out_of_turn("the message has begun with BDAT")),
-            Err(reply) => return self.refuse(&reply),
+        let refused = match self.ready() {
+            Ok(transaction) if transaction.text.is_some() => Some(Reply::out_of_turn("the message has begun with BDAT")),
+            Ok(_) => None,
+            Err(reply) => Some(reply),
         };
+        if let Some(reply) = refused {
+            self.reply(&reply);
+            return Ok(());
+        }
+        let mut text = self.text();
         self.wire.say(b"354 the message, and a line with a dot alone\r\n");
         self.doing = "receiving a message";
         let mut unstuffer = Unstuffer::default();
@@ -24,10 +29,5 @@ impl Session<'_> {
                 false => {}
             }
         }
-    }
-
-    fn refuse(&mut self, reply: &Reply) -> Result<(), Lost> {
-        self.reply(reply);
-        Ok(())
     }
 }

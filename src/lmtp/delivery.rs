@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use chrono::Local;
 
+use super::id;
 use super::reply::Reply;
 use super::session::{Session, Transaction};
 use super::text::{Fault, Text};
 use super::trace::Trace;
-use super::id;
 use crate::deliver::{Carried, Fate, Mail};
 use crate::store::Letter;
 use crate::wire::Lost;

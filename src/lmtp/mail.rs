@@ -34,6 +34,7 @@ impl Session<'_> {
         let reply = Reply::new(250, "2.1.0", format!("<{}> sender ok", from.path.as_str()));
         // When the server stops, the message comes first.
         self.wire.be_engaged(true);
+        self.is_utf8 = from.is_utf8;
         self.transaction = Some(Box::new(Transaction::from(from)));
         reply
     }

@@ -121,6 +121,7 @@ pub async fn serve(wire: Box<Wire>, call: Box<Call>, house: &House) -> Report {
         house,
         client: None,
         transaction: None,
+        is_utf8: false,
         faults: 0,
         doing: "greeting",
         done: Done::default(),
@@ -142,6 +143,8 @@ pub(super) struct Session<'a> {
     /// What the client has called itself in LHLO.
     pub(super) client: Option<String>,
     pub(super) transaction: Option<Box<Transaction>>,
+    /// The client of the message that is being sent understands UTF-8.
+    pub(super) is_utf8: bool,
     /// Lines that were no commands.
     faults: u32,
     /// What is logged of a connection that breaks now.
@@ -214,24 +217,19 @@ impl Session<'_> {
         self.faults >= MOST_FAULTS
     }
 
-    /// Whether a message may come now; what has come of it.
-    pub(super) fn ready(&mut self) -> Result<Option<Text>, Reply> {
+    /// The message that may come now.
+    pub(super) fn ready(&mut self) -> Result<&mut Transaction, Reply> {
         match &mut self.transaction {
             None => Err(Reply::out_of_turn("say MAIL first")),
             // RFC 2033 §4.2: an error, though MAIL was understood.
             Some(transaction) if transaction.plans.is_empty() => Err(Reply::out_of_turn("no recipient was accepted")),
-            Some(transaction) => Ok(transaction.text.take()),
+            Some(transaction) => Ok(transaction),
         }
     }
 
     /// An empty message.
     pub(super) fn text(&self) -> Text {
         Text::new(self.house.carrier.store().draft(), self.limit())
-    }
-
-    /// A message that nobody wants to keep.
-    pub(super) fn text_of_nobody(&self) -> Text {
-        Text::unwanted(self.limit())
     }
 
     /// Octets of the largest message.
@@ -242,14 +240,15 @@ impl Session<'_> {
     /// There is no message any more.
     pub(super) fn give_up(&mut self) {
         self.transaction = None;
+        self.is_utf8 = false;
         self.wire.be_engaged(false);
     }
 
     /// Says so; in ASCII, unless the client has asked for more (RFC 6531 §3.7.4.2).
     pub(super) fn reply(&mut self, reply: &Reply) {
         let line = reply.to_string();
-        let is_utf8 = self.transaction.as_ref().is_some_and(|transaction| transaction.from.is_utf8);
-        let line: Cow<'_, str> = if is_utf8 || line.is_ascii() { line.into() } else { line.replace(|letter: char| !letter.is_ascii(), "?").into() };
+        let line: Cow<'_, str> =
+            if self.is_utf8 || line.is_ascii() { line.into() } else { line.replace(|letter: char| !letter.is_ascii(), "?").into() };
         self.wire.say(line.as_bytes());
     }
 

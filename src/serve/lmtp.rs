@@ -158,7 +158,8 @@ fn give(path: &Path, machine: &Machine) -> io::Result<()> {
     let gid = match group {
         None => user.as_ref().map(|user| user.gid.as_raw()),
         Some(name) => {
-            let group = Group::from_name(name)?.ok_or_else(|| io::Error::other(format!("lmtp.group = {name:?}: there is no such group")))?;
+            let group =
+                Group::from_name(name)?.ok_or_else(|| io::Error::other(format!("lmtp.group = {name:?}: there is no such group")))?;
             Some(group.gid.as_raw())
         }
     };

@@ -62,7 +62,10 @@ fn pythons_smtplib_delivers_by_the_socket() {
     let socket = house.root().run().join("lmtp");
     let mut python = Command::new("/usr/bin/python3");
     let told = succeed_with(python.arg("-").arg(&socket), SENDS.as_bytes());
-    assert_eq!(told, "['8bitmime', 'chunking', 'enhancedstatuscodes', 'pipelining', 'size', 'smtputf8']\n550 b'5.1.1 <nobody@va.test> there is no such user here'\n");
+    assert_eq!(
+        told,
+        "['8bitmime', 'chunking', 'enhancedstatuscodes', 'pipelining', 'size', 'smtputf8']\n550 b'5.1.1 <nobody@va.test> there is no such user here'\n"
+    );
     let there = delivered(&house, "ann");
     assert!(there.contains(" with UTF8LMTP id ") && there.contains("Subject: café\n") && there.ends_with("\n\n.\nbär\n"), "{there}");
 }
