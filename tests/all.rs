@@ -8,6 +8,7 @@ mod harness;
 mod house;
 mod identify;
 mod interop;
+mod lmtp;
 mod login;
 mod maildrop;
 mod maps;

@@ -24,6 +24,8 @@ impl Daemon {
     /// Starts it below `house`, and returns when it listens.
     pub fn start(house: &House) -> Daemon {
         let (socket, log) = (house.beside("notify"), house.beside("log"));
+        // Of a server that ran below the same house before.
+        let _ = fs::remove_file(&socket);
         let news = UnixDatagram::bind(&socket).unwrap();
         news.set_read_timeout(Some(PATIENCE)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_vmail"))

@@ -10,6 +10,7 @@ mod demo;
 mod dovecot;
 mod imap_clients;
 mod inetd;
+mod lmtp;
 mod maps;
 mod mutt;
 mod names;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Pair, Plaintext, Root, Seconds, Size};
+use super::{Fault, LmtpSettings, Pair, Plaintext, Root, Seconds, Size};
 use crate::os::privilege;
 
 /// The settings of the machine. Every one has a default: an empty file, or none, is a working configuration.
@@ -48,6 +48,8 @@ pub struct Machine {
     pub pop3: Pop3Limits,
     /// IMAP.
     pub imap: ImapLimits,
+    /// LMTP.
+    pub lmtp: LmtpSettings,
     /// mbox spools.
     pub mbox: Mbox,
     /// All mailboxes.
@@ -74,6 +76,7 @@ impl Default for Machine {
             limit: Limits::default(),
             pop3: Pop3Limits::default(),
             imap: ImapLimits::default(),
+            lmtp: LmtpSettings::default(),
             mbox: Mbox::default(),
             store: Store::default(),
             delivery: Delivery::default(),
@@ -124,6 +127,7 @@ impl Machine {
         if self.mbox.locks.is_empty() {
             return Err("mbox.locks must name one kind of lock at least".into());
         }
+        self.lmtp.check(&self.listen)?;
         self.delivery.check()
     }
 
@@ -208,13 +212,15 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 9051 §2.1, RFC 8314 §7).
+    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 9051 §2.1, RFC 8314 §7.1 and §7.2). LMTP has none of its own
+    /// (RFC 2033 §5): 24 is the one for private mail systems.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match (self.proto, self.tls) {
             (Proto::Pop3, TlsMode::Implicit) => 995,
             (Proto::Pop3, _) => 110,
             (Proto::Imap, TlsMode::Implicit) => 993,
             (Proto::Imap, _) => 143,
+            (Proto::Lmtp, _) => 24,
         })
     }
 }
@@ -227,6 +233,8 @@ pub enum Proto {
     Pop3,
     /// RFC 9051 and RFC 3501.
     Imap,
+    /// RFC 2033.
+    Lmtp,
 }
 
 impl Proto {
@@ -235,6 +243,7 @@ impl Proto {
         match self {
             Proto::Pop3 => "pop3",
             Proto::Imap => "imap",
+            Proto::Lmtp => "lmtp",
         }
     }
 }
@@ -364,6 +373,7 @@ impl Native {
         match proto {
             Proto::Pop3 => &self.pop3,
             Proto::Imap => &self.imap,
+            Proto::Lmtp => &[],
         }
     }
 
@@ -372,6 +382,7 @@ impl Native {
         match proto {
             Proto::Pop3 => Native { pop3: words, imap: Vec::new() },
             Proto::Imap => Native { imap: words, pop3: Vec::new() },
+            Proto::Lmtp => Native::default(),
         }
     }
 
