@@ -8,8 +8,9 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::address::{Address, Domain};
+use crate::admin;
 use crate::config::{LogTarget, Machine, Root};
-use crate::deliver::{Carrier, Fate, Mail, Outcome, Plan, Refusal, plan};
+use crate::deliver::{Carrier, Fate, Leaf, Mail, Outcome, Plan, Refusal, plan};
 use crate::os::privilege::{self, Needs};
 use crate::store::{Letter, Places, Store, Trouble};
 use crate::vdomain::Compiled;
@@ -80,13 +81,16 @@ fn tell(to: &[String], outcomes: &[Outcome]) -> u8 {
 }
 
 fn deliver(root: &Root, machine: Arc<Machine>, options: &Options) -> anyhow::Result<Vec<Outcome>> {
-    become_service(root, &machine)?;
+    let names = Compiled::open(root, machine.clone());
+    if rustix::process::geteuid().is_root() {
+        make_maildrops(&machine, &names, options);
+        become_service(root, &machine)?;
+    }
     let carrier = Carrier::new(Store::new(Places::below(root, &machine)), &machine);
     let Some(letter) = received(carrier.store(), machine.delivery.message_limit.octets())? else {
         return Ok(vec![Outcome::TooLarge; options.to.len()]);
     };
     let mail = mail(letter, options.from.as_deref())?;
-    let names = Compiled::open(root, machine);
     let planned = |to: &String| address(to, options.domain.as_deref()).map(|to| plan(&names, &to, mail.sender()));
     let plans: Vec<Result<Plan, Outcome>> = options.to.iter().map(planned).collect();
     let (sure, kept): (Vec<Plan>, Vec<Option<Outcome>>) = split(plans);
@@ -107,11 +111,21 @@ fn split(plans: Vec<Result<Plan, Outcome>>) -> (Vec<Plan>, Vec<Option<Outcome>>)
     (plans.into_iter().flatten().collect(), kept)
 }
 
-/// Root becomes the service, with the rights to act as the owners of mail; others stay who they are.
-fn become_service(root: &Root, machine: &Machine) -> anyhow::Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
+/// Makes the maildrops that only root can make. Where that fails, the delivery will tell.
+fn make_maildrops(machine: &Machine, names: &Compiled, options: &Options) {
+    for to in &options.to {
+        let Ok(to) = address(to, options.domain.as_deref()) else { continue };
+        for (_, leaf) in plan(names, &to, "").leaves() {
+            let Leaf::Mailbox(mailbox) = leaf else { continue };
+            if let Err(error) = admin::make_first(machine, &mailbox.domain, &mailbox.user, &mailbox.account) {
+                tracing::warn!(event = "no-maildrop", user = %mailbox.owner(), %error);
+            }
+        }
     }
+}
+
+/// Root becomes the service, with the rights to act as the owners of mail.
+fn become_service(root: &Root, machine: &Machine) -> anyhow::Result<()> {
     let Some(user) = nix::unistd::User::from_name(&machine.user)? else {
         tracing::warn!(event = "no-user", user = machine.user, "there is no such user: vdeliver stays root");
         return Ok(());

@@ -430,7 +430,7 @@ pub struct ImapLimits {
     pub idle: Seconds,
     /// The largest message that a client may append: in KiB, or like "100M" (RFC 7889).
     pub append_limit: Size,
-    /// Capabilities that are neither announced nor there, like "COMPRESS=DEFLATE".
+    /// Capabilities that are not announced, and whose commands are refused, like "COMPRESS=DEFLATE".
     pub disable: Vec<String>,
 }
 

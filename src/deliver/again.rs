@@ -21,14 +21,17 @@ pub struct Again {
     path: Option<PathBuf>,
     /// The leaves that have it.
     done: HashSet<String>,
+    /// Whether there is a note, and so can be more.
+    is_noted: bool,
 }
 
 impl Again {
     /// What was noted of `mail`. Costs one open(2) for mail that comes for the first time.
     pub fn of(mail: &Mail, store: &Store) -> Again {
         let path = mail.identity().map(|identity| store.places().index.join(FOLDER).join(identity));
-        let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
-        Again { path, done: text.lines().map(str::to_owned).collect() }
+        let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok());
+        let done = text.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+        Again { path, done, is_noted: text.is_some() }
     }
 
     /// Whether `leaf` has it.
@@ -40,10 +43,12 @@ impl Again {
     pub fn note<'a>(&mut self, leaves: impl Iterator<Item = &'a str>) -> bool {
         let Some(path) = &self.path else { return false };
         let new: Vec<String> = leaves.map(key).filter(|key| !self.done.contains(key)).collect();
-        let noted =
-            new.is_empty() || append(path, &new).inspect_err(|error| tracing::debug!(path = %path.display(), %error, "no note")).is_ok();
+        if new.is_empty() && self.is_noted {
+            return true;
+        }
+        self.is_noted = append(path, &new).inspect_err(|error| tracing::debug!(path = %path.display(), %error, "no note")).is_ok();
         self.done.extend(new);
-        noted
+        self.is_noted
     }
 }
 

@@ -107,7 +107,7 @@ impl<'a> Round<'a> {
     pub fn remember(&mut self, again: &mut Again) {
         let is = |errand: &Errand<'_>, fate| errand.outcome.is_some_and(|outcome| outcome.fate() == fate);
         let waits = |has: &Vec<usize>| has.iter().any(|&at| is(&self.errands[at], Fate::Later));
-        if !self.of_plans.iter().any(waits) {
+        if !self.of_plans.iter().any(waits) && !self.plans.iter().any(|plan| plan.outcome().fate() == Fate::Later) {
             return;
         }
         let done = self.errands.iter().filter(|errand| is(errand, Fate::Done)).map(|errand| errand.text.as_str());

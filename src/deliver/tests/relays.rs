@@ -26,10 +26,11 @@ fn server(replies: &'static [&'static str]) -> (Submission, JoinHandle<Vec<Strin
             client.write_all(format!("{reply}\r\n").as_bytes()).unwrap();
             in_data = reply.starts_with("354");
             loop {
-                let mut line = String::new();
-                if lines.read_line(&mut line).unwrap() == 0 {
+                let mut line = Vec::new();
+                if lines.read_until(b'\n', &mut line).unwrap() == 0 {
                     return told;
                 }
+                let line = String::from_utf8_lossy(&line).into_owned();
                 let is_end = !in_data || line == ".\r\n";
                 told.push(line);
                 if is_end {
