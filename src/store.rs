@@ -346,6 +346,12 @@ pub trait Home: Send + Sync {
     /// [`Trouble::OverQuota`], [`Trouble::NoFolder`].
     fn append(&self, to: &FolderName, messages: &[Incoming]) -> impl Future<Output = Result<Appended, Trouble>> + Send;
 
+    /// Whether there is a folder `name`: before a message for it is taken. Costs the same however full it is.
+    ///
+    /// # Errors
+    /// [`Trouble::NoFolder`], [`Trouble::BadName`].
+    fn expects(&self, name: &FolderName) -> impl Future<Output = Result<(), Trouble>> + Send;
+
     /// The status of each of `names`, in that order.
     fn status(&self, names: &[FolderName]) -> impl Future<Output = Vec<Result<Status, Trouble>>> + Send;
 

@@ -60,10 +60,8 @@ impl Session<'_> {
         args.space()?;
         let attributes = attributes(args)?;
         let to = to?;
-        match self.user()?.home.status(std::slice::from_ref(&to)).await.pop() {
-            Some(Err(trouble)) => Err(Refusal::of_target(trouble)),
-            _ => Ok((to, attributes)),
-        }
+        self.user()?.home.expects(&to).await.map_err(Refusal::of_target)?;
+        Ok((to, attributes))
     }
 
     async fn messages(&mut self, mut attributes: Attributes, mut announced: Announced) -> Result<Vec<Incoming>, Refusal> {
@@ -121,7 +119,7 @@ impl Session<'_> {
         let mut draft = self.visit.house.store.draft();
         let mut left = announced.size;
         while left > 0 {
-            self.wire.more().await?;
+            self.wire.rest().await?;
             let piece = self.wire.unread();
             let piece = &piece[..usize::try_from(left).unwrap_or(usize::MAX).min(piece.len())];
             let (count, kept) = (piece.len(), draft.push(piece));
@@ -141,7 +139,7 @@ impl Session<'_> {
     /// What comes behind a message.
     pub(super) async fn after(&mut self, is_utf8: bool) -> Result<After, Refusal> {
         loop {
-            self.wire.more().await?;
+            self.wire.rest().await?;
             let (used, event) = self.framer.feed(self.wire.unread());
             self.wire.used(used);
             match event {
