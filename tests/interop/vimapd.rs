@@ -1,13 +1,15 @@
 //! `vimapd` started by openbsd-inetd and by xinetd, in front of the IMAP daemon of mailutils: with the sample files as they are shipped.
 
+use std::io::Read;
 use std::process::Command;
+use std::time::Duration;
 
 use super::inetd::{certify, furnish_domains, inetd, sample_line, xinetd_of};
 use crate::harness::imap::Imap;
 use crate::harness::machine::Machine;
 use crate::harness::need;
-use crate::harness::program::succeed;
-use crate::harness::until;
+use crate::harness::program::{OfInetd, succeed};
+use crate::harness::{built, until};
 
 #[test]
 fn openbsd_inetd_serves_virtual_domains_before_mailutils() {
@@ -62,6 +64,26 @@ fn starttls_works_in_a_child_of_inetd_and_port_993_is_tls_from_the_first_octet()
             assert!(succeed(&mut curl).contains("Subject: of va"), "{place}");
         }
     });
+}
+
+#[test]
+fn a_configuration_that_is_broken_is_told_in_the_words_of_the_protocol() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("etc/vmail")).unwrap();
+    std::fs::write(folder.path().join("etc/vmail/vmail.toml"), "no such thing\n").unwrap();
+    for (program, words) in [("vpop3d", "-ERR [SYS/TEMP] "), ("vimapd", "* BYE [UNAVAILABLE] ")] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut command = Command::new(built(program));
+        let mut started = OfInetd::start(command.env("VMAIL_ROOT", folder.path()), listener.accept().unwrap().0);
+        // It keeps copies of the socket, which would hide its end.
+        drop(command);
+        assert_eq!(started.0.wait().unwrap().code(), Some(78), "{program}");
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).unwrap();
+        assert!(heard.starts_with(words) && heard.ends_with("\r\n"), "{program}: {heard:?}");
+    }
 }
 
 /// What the sample files name, and what is on this machine.
