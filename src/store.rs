@@ -22,6 +22,7 @@ mod bench;
 mod busy;
 mod change;
 mod claim;
+mod contents;
 mod convert;
 pub mod disk;
 mod dotlocked;
@@ -57,6 +58,7 @@ pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
 pub use change::{Applied, Changes, FlagChange, How};
 pub use claim::Claim;
+pub use contents::{Contents, Walk};
 pub use convert::Converted;
 pub use draft::{Draft, Incoming, Letter};
 pub use examine::{Mend, Oddity};
@@ -371,8 +373,8 @@ pub trait Folder: Send {
     /// Makes sure that `facts` of `uids` are in [`Folder::state`]; those of messages that came through us are from the start.
     fn learn(&mut self, uids: &Uids, facts: Facts) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// What is kept of the content of `uids`, ascending, as [`EntryRef`](crate::message::EntryRef) reads it. Messages that are gone are left out.
-    fn cached(&mut self, uids: &Uids) -> impl Future<Output = Result<Vec<(u32, Vec<u8>)>, Trouble>> + Send;
+    /// What is kept of the content of `uids`. Messages that are gone are left out.
+    fn cached(&mut self, uids: &Uids) -> impl Future<Output = Result<Contents, Trouble>> + Send;
 
     /// Begins reading a message.
     fn read(&mut self, uid: u32) -> impl Future<Output = Result<Reader, Trouble>> + Send;
