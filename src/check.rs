@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::address::{Domain, User};
+use crate::config::Proto;
 use crate::os;
 use crate::vdomain::{Directory, Names, Standing, VirtualDomain};
 
@@ -40,8 +41,19 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks at one domain from outside, as its users meet it: names, addresses, connection, greeting. `port` is POP3's.
-pub fn domain(directory: &Directory, name: &Domain, port: u16) -> Vec<Finding> {
+/// A port where a domain greets its users.
+#[derive(Debug, Clone, Copy)]
+pub struct Door {
+    /// In which protocol.
+    pub proto: Proto,
+    /// Its number.
+    pub port: u16,
+    /// Whether somebody must be there; else it is looked at only if somebody is.
+    pub must_open: bool,
+}
+
+/// Looks at one domain from outside, as its users meet it: names, addresses, connections, greetings.
+pub fn domain(directory: &Directory, name: &Domain, doors: &[Door]) -> Vec<Finding> {
     let Some(known) = directory.by_name(name) else {
         return vec![Finding::bad(format!("{name} is not defined here"), format!("vmail domain add {name}"))];
     };
@@ -51,7 +63,7 @@ pub fn domain(directory: &Directory, name: &Domain, port: u16) -> Vec<Finding> {
     let addresses = addresses(&known, name, &mut findings);
     for address in addresses {
         findings.extend(names_of(&known, directory, address));
-        findings.push(greeting(&known, address, port));
+        findings.extend(doors.iter().filter_map(|door| greeting(&known, address, *door)));
     }
     findings
 }
@@ -162,27 +174,28 @@ fn names_of(known: &VirtualDomain, directory: &Directory, address: IpAddr) -> Ve
 }
 
 /// What a telnet to the address would show.
-fn greeting(known: &VirtualDomain, address: IpAddr, port: u16) -> Finding {
-    let place = SocketAddr::new(address, port);
-    let heard = match hear(place) {
+fn greeting(known: &VirtualDomain, address: IpAddr, door: Door) -> Option<Finding> {
+    let place = SocketAddr::new(address, door.port);
+    let heard = match hear(place, door.proto) {
         Ok(heard) => heard,
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused && !door.must_open => return None,
         Err(error) => {
             let mend = "start vmail serve (or inetd), and see that the address is up and that no firewall is in between";
-            return Finding::bad(format!("{place}: {error}"), mend);
+            return Some(Finding::bad(format!("{place}: {error}"), mend));
         }
     };
     let wanted = format!("Virtual {} ", known.name);
-    match heard.contains(&wanted) {
+    Some(match heard.contains(&wanted) {
         true => Finding::good(format!("{place} greets with {heard:?}")),
         false => Finding::bad(
             format!("{place} greets with {heard:?}, which does not say {wanted:?}"),
             format!("vmail explain --local {address} tells why; add the address to ip = [...] in domains/{}.toml", known.name),
         ),
-    }
+    })
 }
 
 /// The first line, and a farewell.
-fn hear(place: SocketAddr) -> std::io::Result<String> {
+fn hear(place: SocketAddr, proto: Proto) -> std::io::Result<String> {
     let mut connection = TcpStream::connect_timeout(&place, PATIENCE)?;
     connection.set_read_timeout(Some(PATIENCE))?;
     connection.set_write_timeout(Some(PATIENCE))?;
@@ -195,10 +208,13 @@ fn hear(place: SocketAddr) -> std::io::Result<String> {
         }
     }
     // Best effort: politeness to a server that we have nothing more to ask.
-    let _ = connection.write_all(b"QUIT\r\n");
+    let _ = connection.write_all(match proto {
+        Proto::Pop3 | Proto::Lmtp => b"QUIT\r\n",
+        Proto::Imap => b"a LOGOUT\r\n",
+    });
     let line = heard.split(|&octet| octet == b'\n').next().unwrap_or_default();
     Ok(String::from_utf8_lossy(line).trim_end().to_owned())
 }
 
-const HOSTS: [&str; 3] = ["mail", "mailhost", "pop"];
+const HOSTS: [&str; 4] = ["mail", "mailhost", "pop", "imap"];
 const PATIENCE: Duration = Duration::from_secs(5);

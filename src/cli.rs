@@ -13,7 +13,7 @@ mod vdeliver;
 mod virtmaps;
 mod vmail;
 
-pub use inetd::{checkvdomain, vpop3d};
+pub use inetd::{checkvdomain, vimapd, vpop3d};
 pub use vdeliver::vdeliver;
 pub use virtmaps::vnewvirtmaps;
 pub use vmail::vmail;

@@ -45,4 +45,4 @@ pub mod thread;
 mod unauthenticate;
 pub mod view;
 
-pub use session::{Call, Done, End, House, Report, serve};
+pub use session::{Done, serve};

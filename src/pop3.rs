@@ -11,4 +11,4 @@ mod session;
 mod transaction;
 mod uidl;
 
-pub use session::{Call, End, House, Report, serve};
+pub use session::{Done, serve};

@@ -6,10 +6,12 @@ mod daemon;
 mod inetd;
 mod limits;
 mod listener;
+mod lmtp;
 mod server;
 mod systemd;
 mod watch;
 
+pub use connection::refusal;
 pub use daemon::{Started, run};
 pub use inetd::serve as serve_inetd;
 pub use listener::{Bound, Place};

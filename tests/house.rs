@@ -10,9 +10,11 @@ use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vmail::address::Owner;
-use vmail::config::Root;
+use vmail::config::{Native, Root};
+use vmail::house::{Call, Report};
+use vmail::imap;
 use vmail::os::crypt::crypt;
-use vmail::pop3::{self, Call, Report};
+use vmail::pop3;
 use vmail::serve::{Mode, Server};
 use vmail::tls::Authority;
 use vmail::vdomain::Answer;
@@ -69,8 +71,10 @@ impl House {
         let owner: Owner = owner.parse().unwrap();
         let (user, domain) = (owner.user(), owner.domain());
         let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
-        let home = self.root.home(&owner);
-        self.append(self.root.passwd(domain), &format!("{user}:x:{uid}:{gid}::{}:/bin/false\n", home.display()));
+        fs::create_dir_all(self.root.home(&owner)).unwrap();
+        // As the files of the machine name it, not as it is seen from outside of the tree.
+        let home = format!("/vhome/{domain}/home/{user}");
+        self.append(self.root.passwd(domain), &format!("{user}:x:{uid}:{gid}::{home}:/bin/false\n"));
         self.append(self.root.shadow(domain), &format!("{user}:{fields}\n"));
     }
 
@@ -100,7 +104,7 @@ impl House {
 
     /// The server's state, as `vmail serve` or an inetd program reads it.
     pub fn open(&self, mode: Mode) -> Arc<Server> {
-        Arc::new(Server::load(self.root.clone(), mode, Vec::new(), None).unwrap())
+        Arc::new(Server::load(self.root.clone(), mode, Native::default(), None).unwrap())
     }
 
     fn maildrop(&self, owner: &str) -> std::path::PathBuf {
@@ -139,17 +143,33 @@ impl Dial {
         Dial { local, peer, sni: None, names: Answer::Off, may_start_tls: true }
     }
 
-    /// Begins a session. The pipe holds `at_once` octets in each direction.
-    pub fn connect(self, server: &Arc<Server>, at_once: usize) -> (DuplexStream, JoinHandle<Report>) {
+    /// Begins a session of POP3. The pipe holds `at_once` octets in each direction.
+    pub fn connect(self, server: &Arc<Server>, at_once: usize) -> (DuplexStream, JoinHandle<Report<pop3::Done>>) {
         let (ours, theirs) = tokio::io::duplex(at_once);
         let now = server.now();
-        let Dial { local, peer, sni, names, may_start_tls } = self;
         let session = tokio::spawn(async move {
             let (_stopper, stop) = watch::channel(false);
             let wire = Box::new(Wire::new(Plain::Pipe(theirs), now.house.machine.pop3.idle.0, stop));
-            pop3::serve(wire, Box::new(Call { local, peer, sni, names, may_start_tls }), &now.house).await
+            pop3::serve(wire, self.call(), &now.house).await
         });
         (ours, session)
+    }
+
+    /// The same of IMAP.
+    pub fn connect_imap(self, server: &Arc<Server>, at_once: usize) -> (DuplexStream, JoinHandle<Report<imap::Done>>) {
+        let (ours, theirs) = tokio::io::duplex(at_once);
+        let now = server.now();
+        let session = tokio::spawn(async move {
+            let (_stopper, stop) = watch::channel(false);
+            let wire = Box::new(Wire::new(Plain::Pipe(theirs), now.house.machine.imap.idle.0, stop));
+            imap::serve(wire, self.call(), &now.house).await
+        });
+        (ours, session)
+    }
+
+    fn call(self) -> Box<Call> {
+        let Dial { local, peer, sni, names, may_start_tls } = self;
+        Box::new(Call { local, peer, sni, names, may_start_tls })
     }
 }
 

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vmail::config::{Machine, MainUsers, Retrieval};
-use vmail::pop3::Report;
+use vmail::house::Report;
+use vmail::pop3::Done;
 use vmail::serve::{self, Server};
 use vmail::vdomain::{Answer, Compiled, Decision, Directory, Evidence, Login, Refusal, Standing, Whose, Why, identify};
 
@@ -113,7 +114,7 @@ fn machine(house: &House) -> Arc<Machine> {
 }
 
 /// What was heard, and how the session ended.
-async fn session(server: &Arc<Server>, case: &Case, password: &str) -> (String, Report) {
+async fn session(server: &Arc<Server>, case: &Case, password: &str) -> (String, Report<Done>) {
     let mut dial = Dial::to(case.local);
     dial.sni = case.sni.map(str::to_owned);
     dial.names = case.names();

@@ -4,7 +4,8 @@ use std::fs;
 use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
-use vmail::pop3::{End, Report};
+use vmail::house::{End, Report};
+use vmail::pop3::Done;
 use vmail::serve::{Mode, Server};
 
 use crate::house::{Dial, House};
@@ -21,7 +22,7 @@ fn house(record: &str) -> House {
 }
 
 /// Says all of it, hears until `last` or the end, and hangs up.
-async fn session(server: &Arc<Server>, said: &str, last: &str) -> (String, Report) {
+async fn session(server: &Arc<Server>, said: &str, last: &str) -> (String, Report<Done>) {
     let (pipe, task) = Dial::to("192.0.2.2").connect(server, 1 << 20);
     let mut pipe: BufReader<DuplexStream> = BufReader::new(pipe);
     pipe.write_all(format!("USER joe\r\nPASS secret\r\n{said}").as_bytes()).await.unwrap();

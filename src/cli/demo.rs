@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::address::{Domain, Owner};
 use crate::admin::{Admin, Format, Import, Mailroom, NewDomain, NewUser, Source};
-use crate::config::{Machine, Owned, Root, TlsMode};
+use crate::config::{Machine, Native, Owned, Proto, Root, TlsMode};
 use crate::os::atomic;
 use crate::serve::{self, Started};
 use crate::tls::Authority;
@@ -36,7 +36,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     }
     let machine = Machine::load(&root)?;
     super::start_log("vmail", &root, &machine)?;
-    let native = machine.native.pop3.clone();
+    let native = machine.native.clone();
     serve::run(root.clone(), |started| match options.json {
         true => println!("{}", as_json(&root, started)),
         false => print(&root, started, &native),
@@ -113,6 +113,11 @@ fn fill(root: &Root, demo: &Demo) -> anyhow::Result<()> {
         let new = NewUser { owner: format!("{user}@{name}").parse()?, full_name: full_name.into(), secret };
         Admin::lock(root.clone())?.add_user(&new)?;
     }
+    if demo.name == SALES {
+        let aliases = root.aliases(&name);
+        fs::write(&aliases, format!("sales: {MBOX_USER}, {MAILDIR_USER}\n"))
+            .with_context(|| format!("{}: can't be written", aliases.display()))?;
+    }
     deliver(root, &format!("{MAILDIR_USER}@{name}").parse()?, demo.more)
 }
 
@@ -128,24 +133,31 @@ fn deliver(root: &Root, owner: &Owner, mail: &[u8]) -> anyhow::Result<()> {
 /// The demo's vmail.toml: high ports, and whoever has started it as the service user.
 fn machine() -> anyhow::Result<String> {
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid())?.map_or_else(|| "nobody".to_owned(), |user| user.name);
-    let (pop3, pop3s) = (free_port(11_110)?, free_port(11_995)?);
-    let native = native().map_or(String::new(), |words| format!("\n[native]\npop3 = {words:?}\n"));
     let all = serde_json::to_string(&addresses())?;
+    let mut listeners = String::new();
+    for (proto, tls, usual) in LISTENERS {
+        let all = if proto == "lmtp" { format!("{MAIN:?}") } else { all.clone() };
+        listeners += &format!("[[listen]]\nproto = \"{proto}\"\naddress = {all}\nport = {}\ntls = \"{tls}\"\n\n", free_port(usual)?);
+    }
+    let native = toml::to_string(&native())?;
     Ok(format!(
         "# A demo. The user that started it is the service user.\nhost = \"{HOST}\"\nuser = \"{user}\"\n\n\
-         [[listen]]\nproto = \"pop3\"\naddress = {all}\nport = {pop3}\ntls = \"starttls\"\n\n\
-         [[listen]]\nproto = \"pop3\"\naddress = {all}\nport = {pop3s}\ntls = \"implicit\"\n\n\
-         [address]\n\"{MAIN}\" = \"main\"\n\"{SHARED}\" = \"shared\"\n\n\
-         [tls]\ncertificate = \"tls/demo.pem\"\nkey = \"tls/demo.key\"\n{native}"
+         {listeners}[address]\n\"{MAIN}\" = \"main\"\n\"{SHARED}\" = \"shared\"\n\n\
+         [tls]\ncertificate = \"tls/demo.pem\"\nkey = \"tls/demo.key\"\n\n[native]\n{native}"
     ))
 }
 
-/// A native POP3 daemon that serves the main domain, if we are root and one is installed.
-fn native() -> Option<Vec<String>> {
+/// Native daemons that serve the main domain, if we are root and some are installed.
+fn native() -> Native {
     let is_root = rustix::process::geteuid().is_root();
-    let known: [&[&str]; 3] = [&["/usr/sbin/ipop3d"], &["/usr/sbin/popa3d"], &["/usr/sbin/pop3d", "--inetd"]];
-    let installed = known.into_iter().find(|words| Path::new(words[0]).exists()).filter(|_| is_root)?;
-    Some(installed.iter().map(|&word| word.to_owned()).collect())
+    let installed = |known: &[&[&str]]| {
+        let words = known.iter().find(|words| Path::new(words[0]).exists()).filter(|_| is_root);
+        words.into_iter().flat_map(|words| words.iter().map(|&word| word.to_owned())).collect()
+    };
+    Native {
+        pop3: installed(&[&["/usr/sbin/ipop3d"], &["/usr/sbin/popa3d"], &["/usr/sbin/pop3d", "--inetd"]]),
+        imap: installed(&[&["/usr/sbin/imapd"], &["/usr/sbin/imap4d", "--inetd"]]),
+    }
 }
 
 /// A port that is free on all the demo's addresses: the usual one, or any.
@@ -172,17 +184,27 @@ fn as_json(root: &Root, started: &Started) -> serde_json::Value {
     let own = logins().map(|(demo, user, spool)| account(demo, user.to_owned(), demo.address, spool));
     let shared = logins().map(|(demo, user, spool)| account(demo, format!("{user}@{}", demo.name), SHARED, spool));
     let accounts: Vec<_> = own.chain(shared).collect();
-    json!({ "root": root.path(), "listeners": listeners, "accounts": accounts, "ca": root.etc().join("tls/ca.pem") })
+    let lmtp = root.run().join("lmtp");
+    json!({ "lmtp": lmtp, "root": root.path(), "listeners": listeners, "accounts": accounts, "ca": root.etc().join("tls/ca.pem") })
 }
 
-fn print(root: &Root, started: &Started, native: &[String]) {
-    let port = |tls: TlsMode| started.places.iter().find(|place| place.tls == tls).map_or(0, |place| place.address.port());
-    let (pop3, pop3s) = (port(TlsMode::Starttls), port(TlsMode::Implicit));
-    let main = match native.first() {
-        Some(program) => format!("main domain, handed to {program}"),
-        None => "main domain, refused: run as root with a native POP3 daemon installed".to_owned(),
+fn print(root: &Root, started: &Started, native: &Native) {
+    let port = |proto: Proto, tls: TlsMode| {
+        let place = started.places.iter().find(|place| (place.proto, place.tls) == (proto, tls));
+        place.map_or(0, |place| place.address.port())
     };
-    println!("vmail {} serves the demo in {} (POP3 port {pop3}, with TLS {pop3s})\n", crate::VERSION, root.path().display());
+    let (pop3, pop3s) = (port(Proto::Pop3, TlsMode::Starttls), port(Proto::Pop3, TlsMode::Implicit));
+    let (imap, imaps) = (port(Proto::Imap, TlsMode::Starttls), port(Proto::Imap, TlsMode::Implicit));
+    let programs: Vec<&str> = [&native.pop3, &native.imap].into_iter().filter_map(|words| words.first()).map(String::as_str).collect();
+    let main = match programs.as_slice() {
+        [] => "main domain, refused: run as root with a native POP3 or IMAP daemon installed".to_owned(),
+        programs => format!("main domain, handed to {}", programs.join(" and ")),
+    };
+    println!(
+        "vmail {} serves the demo in {} (POP3 port {pop3}, with TLS {pop3s}; IMAP port {imap}, with TLS {imaps})\n",
+        crate::VERSION,
+        root.path().display()
+    );
     println!("  {:<11} {:<8} {:<12} {:<12} mail in", "address", "domain", "login", "password");
     println!("  {MAIN:<11} {main}");
     for (demo, (user, spool)) in DOMAINS.iter().flat_map(|demo| USERS.iter().map(move |user| (demo, user))) {
@@ -195,14 +217,15 @@ fn print(root: &Root, started: &Started, native: &[String]) {
     println!("\nTry:");
     println!("  telnet {} {pop3}", demo.address);
     println!("  curl --user {MBOX_USER}:{} pop3://{}:{pop3}/", demo.password, demo.address);
-    println!(
-        "  curl --user {MBOX_USER}@{}:{} --cacert {}/etc/vmail/tls/ca.pem pop3s://{SHARED}:{pop3s}/1",
-        demo.name,
-        demo.password,
-        root.path().display()
-    );
+    let (as_user, ca) = (format!("--user {MBOX_USER}@{}:{}", demo.name, demo.password), root.etc().join("tls/ca.pem"));
+    println!("  curl {as_user} --cacert {} pop3s://{SHARED}:{pop3s}/1", ca.display());
+    println!("  curl --user {MBOX_USER}:{} imap://{}:{imap}/", demo.password, demo.address);
+    println!("  curl {as_user} --cacert {} 'imaps://{SHARED}:{imaps}/INBOX;MAILINDEX=1'", ca.display());
     println!("  vmail --root {} mailbox list {MAILDIR_USER}@{}", root.path().display(), demo.name);
     println!("  vmail --root {} explain --local {SHARED} --login {MBOX_USER}@{}", root.path().display(), DOMAINS[1].name);
+    let lmtp = port(Proto::Lmtp, TlsMode::None);
+    println!("  swaks --protocol LMTP --server {MAIN}:{lmtp} --from you@example.org --to sales@{SALES}");
+    println!("  swaks --protocol LMTP --socket {}/lmtp --to {MAILDIR_USER}@{SALES}", root.run().display());
     println!("\nCtrl-C ends it.");
 }
 
@@ -233,6 +256,16 @@ const DOMAINS: &[Demo] = &[
         more: include_bytes!("demo/vb-ann.mbox"),
     },
 ];
+/// The protocols, when TLS begins, and ports that are likely to be free.
+const LISTENERS: [(&str, &str, u16); 5] = [
+    ("pop3", "starttls", 11_110),
+    ("pop3", "implicit", 11_995),
+    ("imap", "starttls", 11_143),
+    ("imap", "implicit", 11_993),
+    ("lmtp", "none", 11_024),
+];
+/// The domain with an alias of both its users.
+const SALES: &str = "va.test";
 const MAIN: &str = "127.0.0.1";
 const SHARED: &str = "127.0.0.4";
 const HOST: &str = "demo.vmail.test";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Pair, Plaintext, Root, Seconds, Size};
+use super::{Fault, LmtpSettings, Pair, Plaintext, Root, Seconds, Size};
 use crate::os::privilege;
 
 /// The settings of the machine. Every one has a default: an empty file, or none, is a working configuration.
@@ -25,7 +25,8 @@ pub struct Machine {
     pub plaintext: Option<Plaintext>,
     /// What is written about all this, and where.
     pub log: Log,
-    /// The addresses and ports that `vmail serve` listens on; unset: POP3 on every address, port 110, and 995 where a certificate is.
+    /// The addresses and ports that `vmail serve` listens on; unset: POP3 and IMAP on every address, ports 110 and 143, and 995 and 993 where
+    /// a certificate is.
     pub listen: Vec<Listen>,
     /// What a local address is, beyond the `ip` lines of the domain records.
     #[serde(deserialize_with = "canonical_addresses")]
@@ -47,6 +48,8 @@ pub struct Machine {
     pub pop3: Pop3Limits,
     /// IMAP.
     pub imap: ImapLimits,
+    /// LMTP.
+    pub lmtp: LmtpSettings,
     /// mbox spools.
     pub mbox: Mbox,
     /// All mailboxes.
@@ -73,6 +76,7 @@ impl Default for Machine {
             limit: Limits::default(),
             pop3: Pop3Limits::default(),
             imap: ImapLimits::default(),
+            lmtp: LmtpSettings::default(),
             mbox: Mbox::default(),
             store: Store::default(),
             delivery: Delivery::default(),
@@ -115,12 +119,15 @@ impl Machine {
         if self.uid_from < 1000 {
             return Err(format!("uid_from = {}: uids below 1000 belong to the system", self.uid_from));
         }
-        if self.native.pop3.first().is_some_and(|program| !program.starts_with('/')) {
-            return Err("native.pop3: the program needs its whole path, like \"/usr/sbin/ipop3d\"".into());
+        for (key, words, like) in [("pop3", &self.native.pop3, "/usr/sbin/ipop3d"), ("imap", &self.native.imap, "/usr/sbin/imapd")] {
+            if words.first().is_some_and(|program| !program.starts_with('/')) {
+                return Err(format!("native.{key}: the program needs its whole path, like {like:?}"));
+            }
         }
         if self.mbox.locks.is_empty() {
             return Err("mbox.locks must name one kind of lock at least".into());
         }
+        self.lmtp.check(&self.listen)?;
         self.delivery.check()
     }
 
@@ -196,7 +203,7 @@ pub struct Listen {
     /// The addresses: one, or a list; `0.0.0.0` and `::` mean all.
     #[serde(deserialize_with = "one_or_many")]
     pub address: Vec<IpAddr>,
-    /// The port; unset: 110, or 995 with implicit TLS.
+    /// The port; unset: 110 or 143, with implicit TLS 995 or 993.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// Whether and when TLS begins.
@@ -205,11 +212,15 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 8314 §7.2).
+    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 9051 §2.1, RFC 8314 §7.1 and §7.2). LMTP has none of its own
+    /// (RFC 2033 §5): 24 is the one for private mail systems.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match (self.proto, self.tls) {
             (Proto::Pop3, TlsMode::Implicit) => 995,
             (Proto::Pop3, _) => 110,
+            (Proto::Imap, TlsMode::Implicit) => 993,
+            (Proto::Imap, _) => 143,
+            (Proto::Lmtp, _) => 24,
         })
     }
 }
@@ -220,6 +231,21 @@ impl Listen {
 pub enum Proto {
     /// RFC 1939.
     Pop3,
+    /// RFC 9051 and RFC 3501.
+    Imap,
+    /// RFC 2033.
+    Lmtp,
+}
+
+impl Proto {
+    /// As it is called in the log and in `vmail.toml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Proto::Pop3 => "pop3",
+            Proto::Imap => "imap",
+            Proto::Lmtp => "lmtp",
+        }
+    }
 }
 
 /// Whether and when TLS begins.
@@ -337,6 +363,33 @@ pub enum MainUsers {
 pub struct Native {
     /// The program, and its arguments, that is given the main domain's POP3 connections as inetd would give them.
     pub pop3: Vec<String>,
+    /// The same for IMAP.
+    pub imap: Vec<String>,
+}
+
+impl Native {
+    /// The program for a protocol, and its arguments; empty where there is none.
+    pub fn of(&self, proto: Proto) -> &[String] {
+        match proto {
+            Proto::Pop3 => &self.pop3,
+            Proto::Imap => &self.imap,
+            Proto::Lmtp => &[],
+        }
+    }
+
+    /// `words`, and nothing else, for `proto`.
+    pub fn only(proto: Proto, words: Vec<String>) -> Native {
+        match proto {
+            Proto::Pop3 => Native { pop3: words, imap: Vec::new() },
+            Proto::Imap => Native { imap: words, pop3: Vec::new() },
+            Proto::Lmtp => Native::default(),
+        }
+    }
+
+    /// Whether there is any.
+    pub fn is_empty(&self) -> bool {
+        self.pop3.is_empty() && self.imap.is_empty()
+    }
 }
 
 /// One `[limit]` section.
@@ -377,7 +430,7 @@ pub struct ImapLimits {
     pub idle: Seconds,
     /// The largest message that a client may append: in KiB, or like "100M" (RFC 7889).
     pub append_limit: Size,
-    /// Capabilities that are neither announced nor there, like "COMPRESS=DEFLATE".
+    /// Capabilities that are not announced, and whose commands are refused, like "COMPRESS=DEFLATE".
     pub disable: Vec<String>,
 }
 
@@ -510,15 +563,27 @@ impl Machine {
         toml::to_string_pretty(self).expect("every setting has a TOML form")
     }
 
-    /// The listeners that hold: those configured, or POP3 on every address.
+    /// The listeners that hold: those configured, or all protocols on every address.
     pub fn listeners(&self, certificate: bool) -> Vec<Listen> {
         if !self.listen.is_empty() {
             return self.listen.clone();
         }
         let everywhere = || vec![IpAddr::from([0, 0, 0, 0]), IpAddr::from([0u16; 8])];
-        let plain = Listen { proto: Proto::Pop3, address: everywhere(), port: None, tls: TlsMode::Starttls };
-        let implicit = Listen { proto: Proto::Pop3, address: everywhere(), port: None, tls: TlsMode::Implicit };
-        if certificate { vec![plain, implicit] } else { vec![plain] }
+        let modes: &[TlsMode] = if certificate { &[TlsMode::Starttls, TlsMode::Implicit] } else { &[TlsMode::Starttls] };
+        let of = |proto| modes.iter().map(move |&tls| Listen { proto, address: everywhere(), port: None, tls });
+        [Proto::Pop3, Proto::Imap].into_iter().flat_map(of).collect()
+    }
+
+    /// What a port is for: as `[[listen]]` says, else what the world knows it for.
+    pub fn served_at(&self, port: u16) -> Option<(Proto, TlsMode)> {
+        let configured = self.listen.iter().find(|listen| listen.port() == port).map(|listen| (listen.proto, listen.tls));
+        configured.or(match port {
+            110 => Some((Proto::Pop3, TlsMode::Starttls)),
+            995 => Some((Proto::Pop3, TlsMode::Implicit)),
+            143 => Some((Proto::Imap, TlsMode::Starttls)),
+            993 => Some((Proto::Imap, TlsMode::Implicit)),
+            _ => None,
+        })
     }
 }
 
@@ -556,6 +621,18 @@ mod tests {
     fn ipv4_mapped_addresses_are_the_same_addresses() {
         let machine = parse("[address]\n\"::ffff:192.0.2.1\" = \"shared\"\n").unwrap();
         assert_eq!(machine.address[&IpAddr::from([192, 0, 2, 1])], AddressKind::Shared);
+    }
+
+    #[test]
+    fn unset_everything_listens_and_ports_are_known() {
+        let machine = Machine::default();
+        let ports = |certificate| machine.listeners(certificate).iter().map(Listen::port).collect::<Vec<_>>();
+        assert_eq!((ports(false), ports(true)), (vec![110, 143], vec![110, 995, 143, 993]));
+        for listen in machine.listeners(true) {
+            assert_eq!(machine.served_at(listen.port()), Some((listen.proto, listen.tls)));
+        }
+        let machine = parse("[[listen]]\nproto = \"imap\"\naddress = \"::\"\nport = 1143\ntls = \"none\"\n").unwrap();
+        assert_eq!((machine.served_at(1143), machine.served_at(1)), (Some((Proto::Imap, TlsMode::None)), None));
     }
 
     #[test]

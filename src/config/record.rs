@@ -163,7 +163,7 @@ impl Default for Pop3Record {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImapRecord {
-    /// Capabilities that are neither announced to its users nor there, beside those of the machine.
+    /// Capabilities that are not announced to its users, and whose commands are refused, beside those of the machine.
     pub disable: Vec<String>,
 }
 

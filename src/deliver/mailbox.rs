@@ -1,7 +1,6 @@
 //! Delivery into a user's mailbox.
 
 use super::{Carrier, Mail, Mailbox, Outcome};
-use crate::config::OverQuota;
 use crate::store::{Account, FolderName, Home, Incoming, Letter, Store, Trouble};
 
 impl Mailbox {
@@ -44,9 +43,9 @@ impl Mailbox {
     /// What the sender hears of a trouble; the administrator hears the rest.
     fn outcome(&self, trouble: &Trouble) -> Outcome {
         tracing::warn!(event = "not-delivered", user = %self.owner(), error = %trouble);
-        match (trouble, self.domain.record.delivery.over_quota) {
-            (Trouble::OverQuota(_), OverQuota::Refuse) => Outcome::MailboxFull,
-            (trouble, _) => Outcome::of_trouble(trouble),
+        match trouble {
+            Trouble::OverQuota(_) => self.full(),
+            trouble => Outcome::of_trouble(trouble),
         }
     }
 }

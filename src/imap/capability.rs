@@ -22,8 +22,8 @@ impl Session<'_> {
         };
         let mut all: Vec<String> = CAPABILITIES.iter().filter(|(_, at)| holds(*at)).map(|(name, _)| (*name).to_owned()).collect();
         if !is_user {
-            all.extend(self.offers_tls().then(|| "STARTTLS".to_owned()));
-            all.push(if self.allows_passwords() { "AUTH=PLAIN" } else { "LOGINDISABLED" }.to_owned());
+            all.extend(self.visit.offers_tls(&self.wire).then(|| "STARTTLS".to_owned()));
+            all.push(if self.visit.allows_passwords(&self.wire) { "AUTH=PLAIN" } else { "LOGINDISABLED" }.to_owned());
         }
         if is_user && !self.wire.is_compressed() {
             all.push("COMPRESS=DEFLATE".to_owned());
@@ -33,18 +33,24 @@ impl Session<'_> {
         all.join(" ")
     }
 
-    /// Whether a capability has not been switched off, by its name or that before `=`.
+    /// Whether a capability has not been switched off.
     pub(super) fn offers(&self, name: &str) -> bool {
-        let domain = self.user.as_ref().map(|user| &user.domain).or_else(|| self.dialled());
+        let parts: &[&str] = if name == "IMAP4rev2" { &PARTS_OF_REV2 } else { &[] };
+        self.has_not_disabled(name) && parts.iter().all(|part| self.has_not_disabled(part))
+    }
+
+    /// By its name or that before `=`.
+    fn has_not_disabled(&self, name: &str) -> bool {
+        let domain = self.user.as_ref().map(|user| &user.domain).or_else(|| self.visit.dialled());
         let of_domain = domain.map(|domain| &domain.record.imap.disable).into_iter().flatten();
         let stem = name.split('=').next().unwrap_or(name);
-        let mut disabled = self.house.machine.imap.disable.iter().chain(of_domain);
+        let mut disabled = self.visit.house.machine.imap.disable.iter().chain(of_domain);
         !disabled.any(|off| off.eq_ignore_ascii_case(name) || off.eq_ignore_ascii_case(stem))
     }
 
     /// Octets of the largest message that is taken (RFC 7889).
     pub(super) fn append_limit(&self) -> u64 {
-        self.house.machine.imap.append_limit.octets()
+        self.visit.house.machine.imap.append_limit.octets()
     }
 }
 
@@ -56,8 +62,27 @@ enum At {
     User,
 }
 
-static CAPABILITIES: [(&str, At); 36] = [
+/// What RFC 9051 makes part of IMAP4rev2 and has a name of its own: without one of them we don't speak it.
+const PARTS_OF_REV2: [&str; 14] = [
+    "BINARY",
+    "CHILDREN",
+    "ENABLE",
+    "ESEARCH",
+    "IDLE",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "MOVE",
+    "NAMESPACE",
+    "SASL-IR",
+    "SEARCHRES",
+    "STATUS=SIZE",
+    "UIDPLUS",
+    "UNSELECT",
+];
+
+static CAPABILITIES: [(&str, At); 40] = [
     ("IMAP4rev1", At::Any),
+    ("IMAP4rev2", At::Any),
     // RFC 7888 §5: never both.
     ("LITERAL-", At::Stranger),
     ("LITERAL+", At::User),
@@ -65,6 +90,8 @@ static CAPABILITIES: [(&str, At); 36] = [
     ("ENABLE", At::Any),
     ("ID", At::Any),
     ("IDLE", At::Any),
+    ("BINARY", At::User),
+    // RFC 3348, by now a part of RFC 5258.
     ("CHILDREN", At::User),
     ("CONDSTORE", At::User),
     ("CREATE-SPECIAL-USE", At::User),
@@ -77,11 +104,13 @@ static CAPABILITIES: [(&str, At); 36] = [
     ("MULTIAPPEND", At::User),
     ("NAMESPACE", At::User),
     ("OBJECTID", At::User),
+    ("PREVIEW", At::User),
     ("QRESYNC", At::User),
     ("QUOTA", At::User),
     ("QUOTA=RES-STORAGE", At::User),
     ("QUOTA=RES-MESSAGE", At::User),
     ("REPLACE", At::User),
+    ("SAVEDATE", At::User),
     ("SEARCHRES", At::User),
     ("SORT", At::User),
     ("SORT=DISPLAY", At::User),
@@ -91,7 +120,9 @@ static CAPABILITIES: [(&str, At); 36] = [
     ("THREAD=REFERENCES", At::User),
     ("UIDPLUS", At::User),
     ("UNAUTHENTICATE", At::User),
+    // RFC 3691.
     ("UNSELECT", At::User),
+    // RFC 6855, replaced by RFC 9755.
     ("UTF8=ACCEPT", At::User),
     ("WITHIN", At::User),
 ];

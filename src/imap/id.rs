@@ -8,7 +8,7 @@ use crate::VERSION;
 
 impl Session<'_> {
     pub(super) fn id(&mut self, mut order: Order<'_>) -> Result<Reply, Refusal> {
-        self.client = said_of_itself(&mut order.args)?;
+        self.done.client = said_of_itself(&mut order.args)?;
         self.say(&["* ID (\"name\" \"vmail\" \"version\" \"", VERSION, "\")"]);
         Reply::ok("ID completed")
     }

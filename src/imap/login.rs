@@ -1,15 +1,13 @@
 //! LOGIN and AUTHENTICATE (RFC 9051 §6.2.2, §6.2.3; RFC 4959, RFC 4616).
 
-use std::time::Instant;
-
 use zeroize::Zeroizing;
 
 use super::frame::Limits;
 use super::reply::{self, Refusal, Reply};
-use super::session::{self, Session};
+use super::session::Session;
 use super::state::User;
 use super::table::Order;
-use crate::login::{self, Account, Attempt, Denial, Denied};
+use crate::login::{self, Account, Denied};
 use crate::store::{self, Namespace};
 use crate::vdomain::password::Secret;
 use crate::wire::Line;
@@ -68,19 +66,12 @@ impl Session<'_> {
     }
 
     fn want_passwords(&self) -> Result<(), Refusal> {
-        if self.allows_passwords() { Ok(()) } else { Err(Refusal::no(reply::denial(Denied::NeedsTls))) }
+        if self.visit.allows_passwords(&self.wire) { Ok(()) } else { Err(Refusal::no(reply::denial(Denied::NeedsTls))) }
     }
 
     async fn log_in(&mut self, name: &str, secret: Secret) -> Result<Reply, Refusal> {
         self.doing = "logging in";
-        let account = match self.pass_gate(name, secret).await {
-            Ok(account) => account,
-            Err(denial) => {
-                self.tries += 1;
-                self.log_failure(name, &denial);
-                return Err(Refusal::no(reply::denial(denial.told)));
-            }
-        };
+        let account = self.visit.log_in(name, secret, &self.wire).await.map_err(|denial| Refusal::no(reply::denial(denial.told)))?;
         self.admit(account).await;
         let capabilities = self.capabilities();
         Reply::ok(format!("[CAPABILITY {capabilities}] logged in"))
@@ -89,49 +80,16 @@ impl Session<'_> {
     async fn admit(&mut self, account: Account) {
         let place = store::Account::of(&account.domain, account.owner.user(), &account.known);
         let (namespace, allowance) = (Namespace::of(&place), place.allowance);
-        let home = self.house.store.home(place);
+        let home = self.visit.house.store.home(place);
         if let Err(trouble) = store::welcome(&home, &account.domain.record.folders.create).await {
             // The mail that is there can be read all the same.
             tracing::warn!(event = "welcome", proto = "imap", user = %account.owner, error = %trouble, doing = "making the first folders");
         }
-        self.decision.why = account.why;
+        self.visit.decision.why = account.why;
         self.served = Some(account.owner);
-        self.tries = 0;
+        self.visit.tries = 0;
         self.framer.limit(Limits::USER);
         self.user = Some(Box::new(User { domain: account.domain, home, namespace, allowance, selected: None }));
         self.be_patient();
-    }
-
-    async fn pass_gate(&mut self, name: &str, secret: Secret) -> Result<Account, Denial> {
-        let house = self.house;
-        let attempt = Attempt {
-            evidence: session::evidence(&self.call),
-            peer: self.call.peer,
-            is_secure: self.wire.is_secure(),
-            name,
-            machine: &house.machine,
-        };
-        house.gate.log_in(&*house.names, attempt, secret).await
-    }
-
-    /// At once, not when the client hangs up: whoever watches the log can act while it guesses.
-    fn log_failure(&self, name: &str, denial: &Denial) {
-        let name: String = name.chars().take(100).collect();
-        let waited = Instant::now().duration_since(self.began).as_millis() as u64;
-        let domain = self.dialled().map(|domain| domain.name.to_string());
-        if denial.told == Denied::Trouble {
-            // An administrator must act: nobody of that domain gets in.
-            return tracing::error!(event = "login-trouble", proto = "imap", peer = %self.call.peer, dialled = %self.call.local, domain, user = name, error = denial.why);
-        }
-        tracing::info!(
-            event = "login-failed",
-            proto = "imap",
-            peer = %self.call.peer,
-            dialled = %self.call.local,
-            domain,
-            user = name,
-            reason = denial.why,
-            ms = waited
-        );
     }
 }

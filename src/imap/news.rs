@@ -112,7 +112,7 @@ pub(super) fn known_flags(out: &mut Out<'_>, now: &State, is_read_only: bool) {
     out.raw("* OK [PERMANENTFLAGS ");
     match is_read_only {
         true => out.raw("()] read only").end(),
-        // The backslash and the star: a client may make more.
+        // The backslash and the star: a client may make more, those registered by RFC 5788 and any others.
         false => out.flags(Flags::ALL, names().chain(["\\*"])).raw("] flags that are kept").end(),
     };
 }

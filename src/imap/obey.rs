@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 use super::args::Args;
 use super::frame::{self, Announced, Event, Head, Refused};
 use super::reply::{self, Refusal, Reply};
-use super::session::{End, Session};
+use super::session::Session;
 use super::table::{self, Order};
+use crate::house::End;
 use crate::wire::Lost;
 
 /// What came from the client.
@@ -39,7 +40,7 @@ impl Session<'_> {
 
     /// How long the client may be silent now: strangers less than users (RFC 9051 §5.4).
     pub(super) fn be_patient(&mut self) {
-        let idle = self.house.machine.imap.idle.0;
+        let idle = self.visit.house.machine.imap.idle.0;
         self.wire.be_patient(if self.user.is_some() { idle } else { idle.min(LOGIN_PATIENCE) });
     }
 
@@ -47,11 +48,15 @@ impl Session<'_> {
     async fn hear(&mut self) -> Result<Heard, Lost> {
         self.doing = "reading a command";
         loop {
-            if self.user.is_none() && self.began.elapsed() > LOGIN_PATIENCE {
+            if self.user.is_none() && self.visit.began.elapsed() > LOGIN_PATIENCE {
                 // Whoever only talks, octet by octet, does not keep others out for ever.
                 return Err(Lost::Idle);
             }
-            self.wire.more().await?;
+            if self.framer.is_amid() {
+                self.wire.rest().await?;
+            } else {
+                self.wire.more().await?;
+            }
             let (used, event) = self.framer.feed(self.wire.unread());
             self.wire.used(used);
             match event {
@@ -114,14 +119,14 @@ impl Session<'_> {
             Ok(Reply::Leave) => {
                 self.say(&["* BYE goodbye"]);
                 self.say(&[tag, " OK LOGOUT completed"]);
-                return Ok(Some(End::Logout));
+                return Ok(Some(End::Quit));
             }
             Err(Refusal::Bad(text)) => return Ok(self.refuse(tag, text)),
             Err(Refusal::No(text)) => self.say(&[tag, " NO ", &text]),
             Err(Refusal::Trouble(trouble)) => {
                 if reply::is_worth_a_line(&trouble) {
                     let user = self.served.as_ref().map(ToString::to_string);
-                    tracing::warn!(event = "store", proto = "imap", user, peer = %self.call.peer, error = %trouble, doing = self.doing);
+                    tracing::warn!(event = "store", proto = "imap", user, peer = %self.visit.call.peer, error = %trouble, doing = self.doing);
                 }
                 self.say(&[tag, " NO ", &reply::trouble(&trouble)]);
             }
@@ -133,7 +138,7 @@ impl Session<'_> {
         }
         self.mistakes = 0;
         // RFC 9051 §11: guessing costs the connection.
-        if self.user.is_none() && self.tries >= self.house.machine.login.tries {
+        if self.user.is_none() && self.visit.has_tried_enough() {
             self.say(&["* BYE too many failed logins"]);
             return Ok(Some(End::Refused));
         }

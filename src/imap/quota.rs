@@ -12,7 +12,7 @@ impl Session<'_> {
         order.args.space()?;
         let root = order.args.astring()?;
         order.args.end()?;
-        if *root != *ROOT.as_bytes() {
+        if *root != *ROOT.as_bytes() || !self.user()?.has_root() {
             return Err(Refusal::no("[NONEXISTENT] there is no such quota root"));
         }
         self.say_quota().await?;
@@ -27,7 +27,14 @@ impl Session<'_> {
         order.args.end()?;
         // RFC 9208 §4.1.2: also of mailboxes that are not there.
         let (name, namespace) = (name?, user.namespace.clone());
-        self.out().raw("* QUOTAROOT ").mailbox(&name, &namespace, is_utf8).raw(" ").quoted(ROOT).end();
+        let has_root = user.has_root();
+        let mut out = self.out();
+        out.raw("* QUOTAROOT ").mailbox(&name, &namespace, is_utf8);
+        if !has_root {
+            out.end();
+            return Reply::ok("GETQUOTAROOT completed");
+        }
+        out.raw(" ").quoted(ROOT).end();
         self.say_quota().await?;
         Reply::ok("GETQUOTAROOT completed")
     }
@@ -42,6 +49,13 @@ impl Session<'_> {
         let resources = resources(user, usage);
         self.out().raw("* QUOTA ").quoted(ROOT).raw(" (").raw(resources).raw(")").end();
         Ok(())
+    }
+}
+
+impl User {
+    /// RFC 9208 §7: a root has a limit at least.
+    fn has_root(&self) -> bool {
+        self.allowance.storage.is_some() || self.allowance.messages.is_some()
     }
 }
 

@@ -1,89 +1,18 @@
 //! One client's session, from the greeting to the end.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Instant;
-
 use super::frame::{Framer, Limits};
 use super::reply::Refusal;
 use super::state::{Enabled, Selected, User};
 use crate::VERSION;
-use crate::config::{Machine, MainUsers};
-use crate::login::{Gate, policy};
-use crate::store::{Folder, Store};
-use crate::vdomain::{Answer, Decision, Evidence, Names, Standing, VirtualDomain, Whose, Why, identify};
-use crate::wire::{Counts, Lost, TlsDoor, Wire};
-
-/// What sessions share: the machine as it was configured when they began.
-pub struct House {
-    /// The settings.
-    pub machine: Arc<Machine>,
-    /// The machine's own name.
-    pub host: String,
-    /// The domains.
-    pub names: Arc<dyn Names>,
-    /// Where everybody logs in.
-    pub gate: Arc<Gate>,
-    /// The mailboxes.
-    pub store: Store,
-    /// Certificates.
-    pub tls: Arc<dyn TlsDoor>,
-    /// Who the main domain's users are.
-    pub main: MainUsers,
-}
-
-/// One connection, as it came in.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// The dialled address.
-    pub local: IpAddr,
-    /// The client's.
-    pub peer: IpAddr,
-    /// The TLS server name, where TLS came first.
-    pub sni: Option<String>,
-    /// The names of the dialled address, as far as they were needed.
-    pub names: Answer,
-    /// Whether this listener offers STARTTLS.
-    pub may_start_tls: bool,
-}
-
-/// How a session ended, with what there is to count.
-#[derive(Debug)]
-pub struct Report {
-    /// How.
-    pub end: End,
-    /// What the session was doing when it was lost.
-    pub doing: &'static str,
-    /// The domain that the greeting or the login was for.
-    pub domain: Option<String>,
-    /// Who logged in.
-    pub user: Option<String>,
-    /// Which evidence decided.
-    pub why: Why,
-    /// The TLS server name.
-    pub sni: Option<String>,
-    /// What the client says it is (RFC 2971).
-    pub client: Option<String>,
-    /// Messages.
-    pub done: Done,
-    /// Octets.
-    pub counts: Counts,
-}
-
-/// How a session ended.
-#[derive(Debug)]
-pub enum End {
-    /// With LOGOUT.
-    Logout,
-    /// We refused the connection, or had enough.
-    Refused,
-    /// Without a farewell.
-    Lost(Lost),
-}
+use crate::house::{Call, End, House, Report, Unserved, Visit};
+use crate::store::Folder;
+use crate::wire::{Lost, Wire};
 
 /// What was done in a session.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Done {
+    /// What the client says it is (RFC 2971).
+    pub client: Option<String>,
     /// Commands.
     pub commands: u64,
     /// Messages appended.
@@ -93,23 +22,17 @@ pub struct Done {
 }
 
 /// Serves one client.
-pub async fn serve(wire: Box<Wire>, call: Box<Call>, house: &House) -> Report {
-    let decision = decide(&call, house);
+pub async fn serve(wire: Box<Wire>, call: Box<Call>, house: &House) -> Report<Done> {
     let mut session = Box::new(Session {
+        visit: Visit::new(call, house, "imap"),
         framer: Framer::new(Limits::STRANGER),
         enabled: Enabled::default(),
         user: None,
-        tries: 0,
         mistakes: 0,
-        began: Instant::now(),
         doing: "greeting",
         done: Done::default(),
-        client: None,
         served: None,
         wire,
-        call,
-        decision,
-        house,
     });
     let end = match session.converse().await {
         Ok(end) => end,
@@ -121,34 +44,17 @@ pub async fn serve(wire: Box<Wire>, call: Box<Call>, house: &House) -> Report {
     Box::pin(session.report(end)).await
 }
 
-/// Whose the connection is, as far as is known without a login. The steps are for `vmail explain`; a session need not keep them.
-fn decide(call: &Call, house: &House) -> Decision {
-    Decision { steps: Vec::new(), ..identify(&*house.names, &evidence(call)) }
-}
-
-pub(super) fn evidence(call: &Call) -> Evidence<'_> {
-    Evidence { local: call.local, names: call.names.evidence(), sni: call.sni.as_deref(), login: None }
-}
-
 pub(super) struct Session<'a> {
     pub(super) wire: Box<Wire>,
     pub(super) framer: Framer,
-    pub(super) call: Box<Call>,
-    pub(super) house: &'a House,
-    /// Whose the connection is, as far as that is known without a login.
-    pub(super) decision: Decision,
+    pub(super) visit: Visit<'a>,
     pub(super) enabled: Enabled,
     pub(super) user: Option<Box<User>>,
-    /// Failed logins.
-    pub(super) tries: u32,
     /// Commands that were none, since the last that was one.
     pub(super) mistakes: u32,
-    pub(super) began: Instant,
     /// What is logged of a connection that breaks now.
     pub(super) doing: &'static str,
     pub(super) done: Done,
-    /// What the client says it is.
-    pub(super) client: Option<String>,
     /// Who logged in last: for the log.
     pub(super) served: Option<crate::address::Owner>,
 }
@@ -163,35 +69,14 @@ impl Session<'_> {
     }
 
     fn greet(&mut self) -> Result<(), &'static str> {
-        match &self.decision.whose {
-            Whose::Refused(_) => return Err("[UNAVAILABLE] no domain here: its address is not in the record of any domain"),
-            Whose::Main if self.house.main == MainUsers::None => {
-                return Err("[UNAVAILABLE] this address belongs to the main domain, whose mail is not served here");
-            }
-            Whose::Domain(domain) if matches!(domain.standing, Standing::Broken(_)) => {
-                return Err("[CONTACTADMIN] the record of this domain is broken; its administrator has to mend it");
-            }
-            Whose::Domain(_) | Whose::Main | Whose::Shared => {}
-        }
-        let (name, capabilities) = (self.name(), self.capabilities());
+        self.visit.admit().map_err(|unserved| match unserved {
+            Unserved::NoDomain => "[UNAVAILABLE] no domain here: its address is not in the record of any domain",
+            Unserved::Main => "[UNAVAILABLE] this address belongs to the main domain, whose mail is not served here",
+            Unserved::Broken => "[CONTACTADMIN] the record of this domain is broken; its administrator has to mend it",
+        })?;
+        let (name, capabilities) = (self.visit.name(), self.capabilities());
         self.say(&["* OK [CAPABILITY ", &capabilities, "] ", &name, " IMAP server (vmail ", VERSION, ") ready"]);
         Ok(())
-    }
-
-    /// `Virtual DOMAIN`, or the machine's own name.
-    fn name(&self) -> String {
-        match &self.decision.whose {
-            Whose::Domain(domain) => format!("Virtual {}", domain.name),
-            Whose::Main | Whose::Shared | Whose::Refused(_) => self.house.host.clone(),
-        }
-    }
-
-    /// The domain of the connection, without a login.
-    pub(super) fn dialled(&self) -> Option<&Arc<VirtualDomain>> {
-        match &self.decision.whose {
-            Whose::Domain(domain) => Some(domain),
-            _ => None,
-        }
     }
 
     /// The last words to a client who did not say any.
@@ -204,18 +89,17 @@ impl Session<'_> {
         }
     }
 
-    async fn report(mut self, end: End) -> Report {
+    async fn report(mut self, end: End) -> Report<Done> {
         self.leave_mailbox().await;
-        let domain = self.served.as_ref().map(|owner| owner.domain()).or_else(|| self.dialled().map(|domain| &domain.name));
+        let domain = self.served.as_ref().map(|owner| owner.domain()).or_else(|| self.visit.dialled().map(|domain| &domain.name));
         Report {
             doing: self.doing,
             domain: domain.map(ToString::to_string),
             user: self.served.map(|owner| owner.user().to_string()),
-            why: self.decision.why,
-            sni: self.call.sni,
-            client: self.client,
+            why: self.visit.decision.why,
+            sni: self.visit.call.sni,
             done: self.done,
-            counts: if matches!(end, End::Logout) { self.wire.close().await } else { self.wire.close_politely().await },
+            counts: if matches!(end, End::Quit) { self.wire.close().await } else { self.wire.close_politely().await },
             end,
         }
     }
@@ -237,21 +121,5 @@ impl Session<'_> {
     /// The selected mailbox.
     pub(super) fn selected(&mut self) -> Result<&mut Selected, Refusal> {
         self.user()?.selected.as_mut().ok_or(Refusal::Bad("select a mailbox first"))
-    }
-
-    /// Whether STARTTLS is possible now.
-    pub(super) fn offers_tls(&self) -> bool {
-        self.call.may_start_tls && !self.wire.is_secure() && !self.wire.is_compressed() && self.house.tls.is_open(self.call.local)
-    }
-
-    /// Whether this client may send passwords as things stand, judged by the domain of the connection.
-    pub(super) fn allows_passwords(&self) -> bool {
-        let domain = self.dialled().map(|domain| &**domain);
-        policy(domain, &self.house.machine).allows(self.call.peer, self.wire.is_secure())
-    }
-
-    /// The domain is identified anew, since the client may have said more clearly whom it wants.
-    pub(super) fn identify_anew(&mut self) {
-        self.decision = decide(&self.call, self.house);
     }
 }

@@ -8,15 +8,15 @@ use super::table::Order;
 impl Session<'_> {
     pub(super) async fn start_tls(&mut self, order: Order<'_>) -> Result<Reply, Refusal> {
         order.args.end()?;
-        if !self.offers_tls() || !self.offers("STARTTLS") {
+        if !self.visit.offers_tls(&self.wire) || !self.offers("STARTTLS") {
             return Err(Refusal::Bad("TLS is not available here"));
         }
         self.say(&[order.tag, " OK begin TLS negotiation"]);
         self.doing = "negotiating TLS";
         self.framer = Framer::new(Limits::STRANGER);
-        self.call.sni = self.wire.start_tls(&*self.house.tls, self.call.local).await?;
-        self.client = None;
-        self.identify_anew();
+        self.visit.call.sni = self.wire.start_tls(&*self.visit.house.tls, self.visit.call.local).await?;
+        self.done.client = None;
+        self.visit.identify_anew();
         Ok(Reply::Said)
     }
 }

@@ -11,11 +11,11 @@ impl Session<'_> {
         order.args.end()?;
         self.leave_mailbox().await;
         // RFC 8437 §3: nothing of what the user has enabled or said is left.
-        (self.user, self.client) = (None, None);
+        (self.user, self.done.client) = (None, None);
         self.enabled = Enabled::default();
         self.framer.limit(Limits::STRANGER);
-        self.identify_anew();
-        self.began = std::time::Instant::now();
+        self.visit.identify_anew();
+        self.visit.began = std::time::Instant::now();
         self.be_patient();
         Reply::ok("UNAUTHENTICATE completed")
     }

@@ -1,7 +1,5 @@
 //! The AUTHORIZATION state (RFC 1939 §4): who is it, and is the maildrop free?
 
-use std::time::Instant;
-
 use zeroize::Zeroizing;
 
 use super::capability::State;
@@ -9,7 +7,7 @@ use super::command::{BadCommand, Command};
 use super::maildrop::Maildrop;
 use super::reply;
 use super::session::Session;
-use crate::login::{self, Account, Attempt, Denial, Denied};
+use crate::login::{self, Denied};
 use crate::vdomain::password::Secret;
 use crate::wire::{Line, Lost};
 
@@ -34,7 +32,7 @@ impl Session<'_> {
         let mut bad_lines = 0;
         loop {
             self.wire.flush_if_full().await?;
-            if self.began.elapsed() > self.house.machine.pop3.idle.0 {
+            if self.visit.began.elapsed() > self.visit.house.machine.pop3.idle.0 {
                 // Whoever only talks does not keep others out for ever.
                 return Err(Lost::Idle);
             }
@@ -78,7 +76,7 @@ impl Session<'_> {
                 Ok(maildrop) => return Ok(Authorised::In(maildrop)),
                 Err(text) => self.err(text),
             }
-            if self.tries >= self.house.machine.login.tries {
+            if self.visit.has_tried_enough() {
                 return Ok(Authorised::Refused);
             }
         }
@@ -86,7 +84,7 @@ impl Session<'_> {
 
     /// Not RFC 1939 §7's other choice: unknown names are accepted like known ones, so that nobody can probe for users.
     fn take_user(&mut self, name: String, user: &mut Option<String>) {
-        if !self.allows_passwords() {
+        if !self.visit.allows_passwords(&self.wire) {
             return self.err(reply::denial(Denied::NeedsTls));
         }
         *user = Some(name);
@@ -97,7 +95,7 @@ impl Session<'_> {
     fn prepare(&mut self, command: Command) {
         match command {
             Command::Capa => {
-                let domain = self.dialled().cloned();
+                let domain = self.visit.dialled().cloned();
                 self.capabilities(domain.as_ref().map(|domain| &domain.record), State::Authorization);
             }
             Command::Utf8 => {
@@ -117,16 +115,16 @@ impl Session<'_> {
             self.err("UTF8 comes after STLS");
             return Ok(());
         }
-        if !self.offers_tls() {
+        if !self.visit.offers_tls(&self.wire) {
             self.err("TLS is not available here");
             return Ok(());
         }
         self.ok("Begin TLS negotiation");
         self.doing = "negotiating TLS";
-        let sni = self.wire.start_tls(&*self.house.tls, self.call.local).await?;
+        self.visit.call.sni = self.wire.start_tls(&*self.visit.house.tls, self.visit.call.local).await?;
         // What was said in the clear may be somebody else's.
         *user = None;
-        self.identify_anew(sni);
+        self.visit.identify_anew();
         Ok(())
     }
 
@@ -150,7 +148,7 @@ impl Session<'_> {
         let Some((mechanism, response)) = asked else {
             // RFC 1734's clients ask this way which mechanisms there are.
             self.ok("Mechanisms follow");
-            if self.allows_passwords() {
+            if self.visit.allows_passwords(&self.wire) {
                 self.line("PLAIN");
             }
             self.end_of_lines();
@@ -160,7 +158,7 @@ impl Session<'_> {
             self.err("Mechanism not known here; there is PLAIN");
             return Ok(None);
         }
-        if !self.allows_passwords() {
+        if !self.visit.allows_passwords(&self.wire) {
             self.err(reply::denial(Denied::NeedsTls));
             return Ok(None);
         }
@@ -189,66 +187,29 @@ impl Session<'_> {
     /// Checks name and password, then opens the maildrop. The error is what the client is told.
     async fn log_in(&mut self, name: &str, secret: Secret) -> Result<Box<Maildrop>, &'static str> {
         self.doing = "logging in";
-        let account = self.pass_gate(name, secret).await.map_err(|denial| {
-            self.tries += 1;
-            self.log_failure(name, &denial);
-            reply::denial(denial.told)
-        })?;
+        let account = self.visit.log_in(name, secret, &self.wire).await.map_err(|denial| reply::denial(denial.told))?;
         let delay = Maildrop::login_delay(&account);
-        if !self.house.login_delay.admits(&account.owner, delay) {
+        if !self.visit.house.login_delay.admits(&account.owner, delay) {
             return Err("[LOGIN-DELAY] you have been here just now, please wait a little");
         }
         self.doing = "opening the maildrop";
         let (owner, why) = (account.owner.clone(), account.why);
-        match Maildrop::open(&self.house.store, account).await {
+        match Maildrop::open(&self.visit.house.store, account).await {
             Ok(maildrop) => {
-                if let Err(error) = self.house.login_delay.note(&owner, delay) {
+                if let Err(error) = self.visit.house.login_delay.note(&owner, delay) {
                     // Better no delay than no mail.
                     tracing::warn!(event = "login-delay", user = %owner, %error);
                 }
-                self.decision.why = why;
+                self.visit.decision.why = why;
                 let (messages, octets) = maildrop.totals();
                 self.ok(&format!("{messages} messages ready for {} ({octets} octets)", owner.user()));
                 self.user = Some(owner);
                 Ok(Box::new(maildrop))
             }
             Err(trouble) => {
-                tracing::warn!(event = "maildrop", proto = "pop3", user = %owner, peer = %self.call.peer, error = %trouble, doing = self.doing);
+                tracing::warn!(event = "maildrop", proto = "pop3", user = %owner, peer = %self.visit.call.peer, error = %trouble, doing = self.doing);
                 Err(reply::trouble(&trouble))
             }
         }
-    }
-
-    async fn pass_gate(&mut self, name: &str, secret: Secret) -> Result<Account, Denial> {
-        let house = self.house;
-        let attempt = Attempt {
-            evidence: super::session::evidence(&self.call),
-            peer: self.call.peer,
-            is_secure: self.wire.is_secure(),
-            name,
-            machine: &house.machine,
-        };
-        house.gate.log_in(&*house.names, attempt, secret).await
-    }
-
-    /// At once, not when the client hangs up: whoever watches the log can act while it guesses.
-    fn log_failure(&self, name: &str, denial: &Denial) {
-        let name: String = name.chars().take(100).collect();
-        let waited = Instant::now().duration_since(self.began).as_millis() as u64;
-        let domain = self.dialled().map(|domain| domain.name.to_string());
-        if denial.told == Denied::Trouble {
-            // An administrator must act: nobody of that domain gets in.
-            return tracing::error!(event = "login-trouble", proto = "pop3", peer = %self.call.peer, dialled = %self.call.local, domain, user = name, error = denial.why);
-        }
-        tracing::info!(
-            event = "login-failed",
-            proto = "pop3",
-            peer = %self.call.peer,
-            dialled = %self.call.local,
-            domain,
-            user = name,
-            reason = denial.why,
-            ms = waited
-        );
     }
 }

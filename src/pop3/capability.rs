@@ -13,10 +13,10 @@ impl Session<'_> {
         }
         self.expire(domain);
         self.login_delay(domain);
-        if state == State::Authorization && self.offers_tls() {
+        if state == State::Authorization && self.visit.offers_tls(&self.wire) {
             self.line("STLS");
         }
-        if self.allows_passwords() {
+        if self.visit.allows_passwords(&self.wire) {
             self.line("USER");
             self.line("SASL PLAIN");
         }

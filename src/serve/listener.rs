@@ -73,15 +73,15 @@ pub fn adopt(socket: Socket, place: Place) -> io::Result<Bound> {
 /// What a socket of systemd's is for: its name says it, or the configuration for its port does, or the port.
 pub fn place_of(socket: &Socket, name: &str, machine: &Machine) -> io::Result<Place> {
     let address = socket.local_addr()?.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "is no TCP socket"))?;
-    let configured = machine.listen.iter().find(|listen| listen.port() == address.port());
-    let tls = match (name, configured, address.port()) {
-        ("pop3s", ..) => TlsMode::Implicit,
-        ("pop3", ..) => TlsMode::Starttls,
-        (_, Some(listen), _) => listen.tls,
-        (_, None, 995) => TlsMode::Implicit,
-        (_, None, _) => TlsMode::Starttls,
+    let (proto, tls) = match name {
+        "pop3" => (Proto::Pop3, TlsMode::Starttls),
+        "pop3s" => (Proto::Pop3, TlsMode::Implicit),
+        "imap" => (Proto::Imap, TlsMode::Starttls),
+        "imaps" => (Proto::Imap, TlsMode::Implicit),
+        "lmtp" => (Proto::Lmtp, TlsMode::None),
+        _ => machine.served_at(address.port()).unwrap_or((Proto::Pop3, TlsMode::Starttls)),
     };
-    Ok(Place { proto: Proto::Pop3, tls, address })
+    Ok(Place { proto, tls, address })
 }
 
 /// The address that a client dialled and the one it came from; IPv4-mapped addresses are IPv4 addresses.

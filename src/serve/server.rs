@@ -9,10 +9,10 @@ use arc_swap::ArcSwap;
 
 use super::certificates::Door;
 use super::limits::Limits;
-use crate::config::{AddressKind, Fault, Machine, MainUsers, Owned, Root};
+use crate::config::{AddressKind, Fault, Machine, MainUsers, Native, Owned, Root};
+use crate::house::House;
 use crate::login::{Gate, LoginDelay};
 use crate::os::privilege::{self, Needs};
-use crate::pop3::House;
 use crate::store::{Places, Store};
 use crate::vdomain::{Compiled, Directory, Names, Resolver, VirtualDomain};
 
@@ -31,6 +31,8 @@ pub struct Server {
     pub root: Root,
     /// The connections there are.
     pub limits: Arc<Limits>,
+    /// The connections of LMTP, which are counted apart: they are the machine's own mail server's.
+    pub lmtp: Arc<Limits>,
     now: ArcSwap<Now>,
     mode: Mode,
 }
@@ -43,8 +45,8 @@ pub struct Now {
     pub resolver: Resolver,
     /// Certificates.
     pub door: Arc<Door>,
-    /// Which program serves the main domain.
-    pub native: Vec<String>,
+    /// Which programs serve the main domain.
+    pub native: Native,
 }
 
 impl Server {
@@ -52,10 +54,15 @@ impl Server {
     ///
     /// # Errors
     /// `vmail.toml` is wrong. Wrong domain records stop their domains only, and are logged.
-    pub fn load(root: Root, mode: Mode, native: Vec<String>, local: Option<IpAddr>) -> Result<Server, Fault> {
+    pub fn load(root: Root, mode: Mode, native: Native, local: Option<IpAddr>) -> Result<Server, Fault> {
         let machine = Arc::new(Machine::load(&root)?);
         let now = Now::read(&root, machine, mode, native, local, None)?;
-        Ok(Server { root, limits: Arc::default(), now: ArcSwap::from_pointee(now), mode })
+        Ok(Server { root, limits: Arc::default(), lmtp: Arc::default(), now: ArcSwap::from_pointee(now), mode })
+    }
+
+    /// How many connections there are.
+    pub fn open(&self) -> usize {
+        self.limits.open() + self.lmtp.open()
     }
 
     /// The configuration as it is now.
@@ -68,7 +75,7 @@ impl Server {
         let began = Instant::now();
         let old = self.now();
         let machine = Arc::new(Machine::load(&self.root)?);
-        let new = Now::read(&self.root, machine, self.mode, Vec::new(), None, Some(&old))?;
+        let new = Now::read(&self.root, machine, self.mode, Native::default(), None, Some(&old))?;
         self.now.store(Arc::new(new));
         tracing::info!(event = "reloaded", ms = began.elapsed().as_millis() as u64);
         self.complain_of_missing_rights();
@@ -136,11 +143,11 @@ impl Now {
         root: &Root,
         machine: Arc<Machine>,
         mode: Mode,
-        native: Vec<String>,
+        native: Native,
         local: Option<IpAddr>,
         old: Option<&Now>,
     ) -> Result<Now, Fault> {
-        let native = if native.is_empty() { machine.native.pop3.clone() } else { native };
+        let native = if native.is_empty() { machine.native.clone() } else { native };
         let main = machine.main.users.unwrap_or(match mode {
             Mode::Daemon => MainUsers::None,
             Mode::Inetd => MainUsers::System,

@@ -1,4 +1,4 @@
-//! What carries the octets: TCP, TLS over it, or a pipe in memory for tests.
+//! What carries the octets: TCP, TLS over it, a socket of this machine, or a pipe in memory for tests.
 
 use std::fs::File;
 use std::future::{Future, poll_fn};
@@ -14,15 +14,17 @@ use std::time::Duration;
 use rustix::io::ReadWriteFlags;
 use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::FULL;
+use super::{FULL, Wanted};
 
 /// A connection without TLS.
 pub enum Plain {
     /// A client.
     Tcp(TcpStream),
+    /// A client on this machine.
+    Unix(UnixStream),
     /// A test.
     Pipe(DuplexStream),
 }
@@ -51,7 +53,7 @@ pub(super) enum Transport {
 
 impl Transport {
     /// Appends what has arrived to `input`; 0 is the end. While nothing arrives, an empty `input` has no memory.
-    pub(super) async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
+    pub(super) async fn read(&mut self, input: &mut Vec<u8>, wanted: Wanted) -> io::Result<usize> {
         loop {
             let arrived = poll_fn(|context| match self.poll_read(context, input) {
                 Poll::Pending if !self.is_pipe() => Poll::Ready(None),
@@ -64,7 +66,18 @@ impl Transport {
             if input.is_empty() {
                 *input = Vec::new();
             }
+            if wanted == Wanted::Rest {
+                self.acknowledge();
+            }
             self.readable().await?;
+        }
+    }
+
+    /// What has arrived is acknowledged now, and not when there is something to say.
+    fn acknowledge(&self) {
+        if let Some(Plain::Tcp(tcp)) = self.plain() {
+            // Best effort: it is only faster.
+            let _ = rustix::net::sockopt::set_tcp_quickack(tcp, true);
         }
     }
 
@@ -90,6 +103,7 @@ impl Transport {
     async fn readable(&self) -> io::Result<()> {
         match self.plain() {
             Some(Plain::Tcp(tcp)) => tcp.readable().await,
+            Some(Plain::Unix(unix)) => unix.readable().await,
             Some(Plain::Pipe(_)) | None => Ok(()),
         }
     }
@@ -104,8 +118,12 @@ impl Transport {
 
     /// Writes what the socket takes at once; how much that is. Of TLS and pipes, nothing.
     pub(super) fn write_now(&self, octets: &[u8]) -> io::Result<usize> {
-        let Transport::Plain(Plain::Tcp(tcp)) = self else { return Ok(0) };
-        match tcp.try_write(octets) {
+        let written = match self {
+            Transport::Plain(Plain::Tcp(tcp)) => tcp.try_write(octets),
+            Transport::Plain(Plain::Unix(unix)) => unix.try_write(octets),
+            _ => return Ok(0),
+        };
+        match written {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             written => written,
         }
@@ -142,20 +160,22 @@ impl Transport {
         let _ = match self {
             Transport::Tls(tls) => progress(tls.shutdown()).await,
             Transport::Plain(Plain::Pipe(pipe)) => pipe.shutdown().await,
-            Transport::Plain(Plain::Tcp(_)) | Transport::Gone => Ok(()),
+            Transport::Plain(Plain::Tcp(_) | Plain::Unix(_)) | Transport::Gone => Ok(()),
         };
     }
 
     /// Says that no more is coming, and reads until the client says the same.
     pub(super) async fn end_and_drain(&mut self) -> io::Result<()> {
         self.close().await;
-        if let Some(Plain::Tcp(tcp)) = self.plain() {
-            socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write)?;
+        match self.plain() {
+            Some(Plain::Tcp(tcp)) => socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write)?,
+            Some(Plain::Unix(unix)) => socket2::SockRef::from(unix).shutdown(std::net::Shutdown::Write)?,
+            Some(Plain::Pipe(_)) | None => {}
         }
         let mut rest = Vec::new();
         for _ in 0..DRAIN {
             rest.clear();
-            if self.read(&mut rest).await? == 0 {
+            if self.read(&mut rest, Wanted::Anything).await? == 0 {
                 break;
             }
         }
@@ -229,6 +249,7 @@ impl AsyncRead for Plain {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Plain::Tcp(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Plain::Unix(unix) => Pin::new(unix).poll_read(context, buffer),
             Plain::Pipe(pipe) => Pin::new(pipe).poll_read(context, buffer),
         }
     }
@@ -238,6 +259,7 @@ impl AsyncWrite for Plain {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Plain::Tcp(tcp) => Pin::new(tcp).poll_write(context, octets),
+            Plain::Unix(unix) => Pin::new(unix).poll_write(context, octets),
             Plain::Pipe(pipe) => Pin::new(pipe).poll_write(context, octets),
         }
     }
@@ -245,6 +267,7 @@ impl AsyncWrite for Plain {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Plain::Tcp(tcp) => Pin::new(tcp).poll_flush(context),
+            Plain::Unix(unix) => Pin::new(unix).poll_flush(context),
             Plain::Pipe(pipe) => Pin::new(pipe).poll_flush(context),
         }
     }
@@ -252,6 +275,7 @@ impl AsyncWrite for Plain {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Plain::Tcp(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Plain::Unix(unix) => Pin::new(unix).poll_shutdown(context),
             Plain::Pipe(pipe) => Pin::new(pipe).poll_shutdown(context),
         }
     }

@@ -1,7 +1,8 @@
-//! Mailboxes as other servers show them: an IMAP client for a server that talks over a socket and asks for no login.
+//! Mailboxes as servers show them: an IMAP client, for a server that it starts, or one that it dials.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
@@ -35,10 +36,14 @@ impl Sight {
 
 /// A session.
 pub struct Imap {
-    stream: BufReader<UnixStream>,
-    child: Child,
+    stream: BufReader<Box<dyn Stream>>,
+    child: Option<Child>,
     commands: u32,
 }
+
+/// A socket, of any kind.
+pub trait Stream: Read + Write + Send {}
+impl<S: Read + Write + Send> Stream for S {}
 
 impl Imap {
     /// Starts `command`, which must greet with PREAUTH.
@@ -50,8 +55,31 @@ impl Imap {
             command.stdin(theirs.try_clone().unwrap()).stdout(theirs).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         // What `command` keeps of the socket would hide that the program has ended.
         command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-        let mut imap = Imap { stream: BufReader::new(ours), child, commands: 0 };
+        let mut imap = Imap { stream: BufReader::new(Box::new(ours)), child: Some(child), commands: 0 };
         while !imap.line().starts_with("* PREAUTH") {}
+        imap
+    }
+
+    /// Dials, waiting for a listener to come up, and reads the greeting.
+    pub fn dial(to: impl ToSocketAddrs) -> (Imap, String) {
+        let to: Vec<_> = to.to_socket_addrs().unwrap().collect();
+        let stream = super::until(&format!("a listener on {to:?}"), 20, || TcpStream::connect(&to[..]).ok());
+        stream.set_read_timeout(Some(SILENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut imap = Imap::over(stream);
+        let greeting = imap.line();
+        (imap, greeting)
+    }
+
+    /// Over a stream on which nothing waits to be read.
+    pub fn over(stream: impl Stream + 'static) -> Imap {
+        Imap { stream: BufReader::new(Box::new(stream)), child: None, commands: 0 }
+    }
+
+    /// Dials and logs in.
+    pub fn login(to: impl ToSocketAddrs, user: &str, password: &str) -> Imap {
+        let (mut imap, _) = Imap::dial(to);
+        imap.ask(&format!("LOGIN {user} {password}"));
         imap
     }
 
@@ -68,9 +96,24 @@ impl Imap {
         self.answers()
     }
 
-    fn send(&mut self, command: &str) {
+    /// Says a command that the server answers with a `+`.
+    pub fn begins(&mut self, command: &str) {
+        self.send(command);
+        let go_on = self.line();
+        assert!(go_on.starts_with('+'), "{command}: {go_on}");
+    }
+
+    /// Says a piece of a command.
+    pub fn stutter(&mut self, piece: &str) {
+        self.stream.get_mut().write_all(piece.as_bytes()).unwrap();
+        self.stream.get_mut().flush().unwrap();
+    }
+
+    /// Says a command, and hears nothing.
+    pub fn send(&mut self, command: &str) {
         self.commands += 1;
         self.stream.get_mut().write_all(format!("t{} {command}\r\n", self.commands).as_bytes()).unwrap();
+        self.stream.get_mut().flush().unwrap();
     }
 
     fn answers(&mut self) -> Vec<String> {
@@ -90,9 +133,7 @@ impl Imap {
     /// Appends a small message; gives its UID, if the server says it.
     pub fn append(&mut self, folder: &str, subject: &str, flags: &str) -> Option<u32> {
         let text = letter(subject).replace('\n', "\r\n");
-        self.send(&format!("APPEND {folder} ({flags}) {{{}}}", text.len()));
-        let go_on = self.line();
-        assert!(go_on.starts_with('+'), "{go_on}");
+        self.begins(&format!("APPEND {folder} ({flags}) {{{}}}", text.len()));
         self.stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).unwrap();
         let answers = self.answers();
         assert!(answers.last().unwrap().starts_with("OK"), "{answers:?}");
@@ -117,14 +158,24 @@ impl Imap {
         Sight { uidvalidity: number("[UIDVALIDITY ").expect("it is always said"), uidnext, messages }
     }
 
-    /// Says farewell, and waits for the program's end.
+    /// Says farewell, and waits for the end of the program, or of the connection.
     pub fn logout(mut self) {
         self.ask("LOGOUT");
-        self.child.wait().unwrap();
+        match &mut self.child {
+            Some(child) => _ = child.wait().unwrap(),
+            None => assert_eq!(self.rest(), "", "the connection ends after LOGOUT"),
+        }
+    }
+
+    /// What comes until the connection ends.
+    pub fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        self.stream.read_to_end(&mut rest).unwrap();
+        String::from_utf8_lossy(&rest).into_owned()
     }
 
     /// A line with its literals, which must be small, without the last CRLF.
-    fn line(&mut self) -> String {
+    pub fn line(&mut self) -> String {
         let mut line = Vec::new();
         loop {
             let read = self.stream.read_until(b'\n', &mut line).unwrap_or_else(|error| panic!("silence: {error}"));
@@ -145,8 +196,10 @@ impl Imap {
 
 impl Drop for Imap {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

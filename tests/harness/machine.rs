@@ -73,6 +73,7 @@ impl Machine {
         for (program, folder) in [
             ("vmail", "/usr/bin"),
             ("vpop3d", "/usr/sbin"),
+            ("vimapd", "/usr/sbin"),
             ("checkvdomain", "/usr/sbin"),
             ("vnewvirtmaps", "/usr/sbin"),
             ("vdeliver", "/usr/sbin"),

@@ -27,6 +27,16 @@ impl Mail {
         wire
     }
 
+    /// The message as it was made, with all its headers: every line end is CRLF, and the last line has one if it had one.
+    pub fn text(&self) -> Vec<u8> {
+        crlf(&self.stored)
+    }
+
+    /// The octets in the spool.
+    pub fn stored(&self) -> Vec<u8> {
+        self.stored.clone()
+    }
+
     /// As [`Mail::wire`], with the line ends of a Unix file: what clients make of it that store mail in files.
     pub fn unix(&self) -> Vec<u8> {
         unix(&self.wire())

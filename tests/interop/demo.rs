@@ -2,7 +2,9 @@
 
 use std::io::Write;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::harness::imap::Imap;
 use crate::harness::pop::Pop;
 use crate::harness::program::Program;
 use crate::harness::{built, has_package, skip, until};
@@ -14,7 +16,7 @@ fn telnet_is_greeted_by_the_domain_of_the_address_it_dials() {
     }
     let demo = Demo::start();
     for (domain, address) in [("va.test", "127.0.0.2"), ("vb.test", "127.0.0.3")] {
-        let port = demo.port("starttls", address).or_else(|| demo.port("none", address)).unwrap();
+        let port = demo.port("pop3", address);
         // Its own line ends are this system's; it hangs up when its input ends.
         let (mut telnet, mut keys) = Program::start_talking(Command::new("telnet").args([address, &port.to_string()]));
         telnet.says(&format!("+OK Virtual {domain} POP3 Server (Version 0.1) ready."));
@@ -30,7 +32,7 @@ fn the_demo_serves_two_joes_and_two_anns_with_different_mail() {
     for account in demo.ready["accounts"].as_array().unwrap() {
         let text = |key: &str| account[key].as_str().unwrap().to_owned();
         let address = text("address");
-        let port = demo.port("starttls", &address).or_else(|| demo.port("none", &address)).unwrap();
+        let port = demo.port("pop3", &address);
         let mut pop = Pop::login((address.as_str(), port), &text("login"), &text("password"));
         let count: usize = pop.say("STAT").split(' ').nth(1).unwrap().parse().unwrap();
         match text("spool").as_str() {
@@ -39,6 +41,8 @@ fn the_demo_serves_two_joes_and_two_anns_with_different_mail() {
         }
         seen.push((text("domain"), text("spool"), pop.ask("RETR 1")));
         assert!(pop.say("QUIT").starts_with("+OK"));
+        let mut imap = Imap::login((address.as_str(), demo.port("imap", &address)), &text("login"), &text("password"));
+        assert_eq!(imap.sight("INBOX").messages.len(), count, "both protocols show the same mailbox");
     }
     let of = |domain: &str, spool: &str| seen.iter().find(|(of, kind, _)| of == domain && kind == spool).unwrap().2.clone();
     for spool in ["mbox", "maildir"] {
@@ -51,22 +55,27 @@ struct Demo {
     ready: serde_json::Value,
     _program: Program,
     _folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
+
+/// Two that start at once may find the same ports free.
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Demo {
     fn start() -> Demo {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let mut program = Program::start(Command::new(built("vmail")).args(["demo", "--json", "--dir"]).arg(folder.path()));
         let line = until("the demo's line", 30, || {
             assert!(!program.ended(), "the demo ended:\n{}", program.log());
             program.log().lines().find(|line| line.starts_with('{')).map(str::to_owned)
         });
-        Demo { ready: serde_json::from_str(&line).expect(&line), _program: program, _folder: folder }
+        Demo { ready: serde_json::from_str(&line).expect(&line), _program: program, _folder: folder, _turn: turn }
     }
 
-    fn port(&self, tls: &str, address: &str) -> Option<u16> {
+    fn port(&self, proto: &str, address: &str) -> u16 {
         let listeners = self.ready["listeners"].as_array().unwrap();
-        let found = listeners.iter().find(|one| one["tls"] == tls && one["address"] == address && one["proto"] == "pop3")?;
-        Some(found["port"].as_u64().unwrap() as u16)
+        let found = listeners.iter().find(|one| one["tls"] == "starttls" && one["address"] == address && one["proto"] == proto);
+        found.unwrap()["port"].as_u64().unwrap() as u16
     }
 }

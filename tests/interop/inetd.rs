@@ -86,7 +86,7 @@ fn xinetd_serves_virtual_domains_before_popa3d() {
 }
 
 /// Gives va.test a certificate, by the name `pop.va.test`.
-fn certify(machine: &Machine) -> Certificate {
+pub(super) fn certify(machine: &Machine) -> Certificate {
     let made = Certificate::make(Path::new("/etc/vmail/tls"), &["pop.va.test"]);
     machine.line("/etc/hosts", "192.0.2.7 pop.va.test");
     machine.line("/etc/vmail/vmail.toml", &format!("[tls]\ncertificate = {:?}\nkey = {:?}", made.certificate, made.key));
@@ -157,7 +157,7 @@ fn furnish(machine: &Machine, native: &Native) {
 }
 
 /// Two virtual domains with addresses, one by name alone, and a joe in each of them and on the machine.
-fn furnish_domains(machine: &Machine) {
+pub(super) fn furnish_domains(machine: &Machine) {
     machine.install_vmail().addresses(&["192.0.2.1", "192.0.2.7", "192.0.2.8", "192.0.2.9", "2001:db8::7"]);
     machine.line("/etc/hosts", "192.0.2.9 mailhost.vc.test").user("joe", 4001, "native");
     let site = Site;
@@ -168,15 +168,20 @@ fn furnish_domains(machine: &Machine) {
     machine.file("/var/mail/joe", letter("of the machine")).sh("chown joe:mail /var/mail/joe; chmod 660 /var/mail/joe");
 }
 
-/// The line of `contrib/inetd.conf.sample` below a comment, in force, with the native daemon of this machine.
+/// The line of `contrib/inetd.conf.sample` below a comment, in force, with the native POP3 daemon of this machine.
 fn sample(comment: &str, native: &Native) -> String {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/inetd.conf.sample")).unwrap();
-    let below = text.split_once(&format!("# {comment}")).expect("the comment is there").1;
-    let line = below.lines().find_map(|line| line.strip_prefix('#').filter(|line| line.starts_with("pop"))).expect("a line follows");
-    format!("{line}\n").replace("/usr/sbin/ipop3d", native.command)
+    sample_line(comment, "pop").replace("/usr/sbin/ipop3d", native.command)
 }
 
-fn inetd(machine: &Machine, line: &str, environment: &[(&str, &str)]) -> Program {
+/// The line of `contrib/inetd.conf.sample` below a comment, for the service that is called so, in force.
+pub(super) fn sample_line(comment: &str, service: &str) -> String {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/inetd.conf.sample")).unwrap();
+    let below = text.split_once(&format!("# {comment}")).expect("the comment is there").1;
+    let line = below.lines().find_map(|line| line.strip_prefix('#').filter(|line| line.starts_with(service))).expect("a line follows");
+    format!("{line}\n")
+}
+
+pub(super) fn inetd(machine: &Machine, line: &str, environment: &[(&str, &str)]) -> Program {
     machine.install("openbsd-inetd");
     // For all addresses of both families.
     machine.file("/etc/inetd.conf", format!("{line}{}", line.replace("\ttcp\t", "\ttcp6\t")));
@@ -184,9 +189,14 @@ fn inetd(machine: &Machine, line: &str, environment: &[(&str, &str)]) -> Program
 }
 
 fn xinetd(machine: &Machine, native: &Native) -> Program {
+    let service = include_str!("../../xinetd/pop3");
+    xinetd_of(machine, &service.replace("/usr/sbin/ipop3d", native.command))
+}
+
+/// xinetd with this one service.
+pub(super) fn xinetd_of(machine: &Machine, service: &str) -> Program {
     machine.install("xinetd").sh("rm -f /etc/xinetd.d/*");
-    let service = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/xinetd/pop3")).unwrap();
-    machine.file("/etc/xinetd.d/pop3", service.replace("/usr/sbin/ipop3d", native.command));
+    machine.file("/etc/xinetd.d/service", service);
     machine.file("/etc/xinetd.conf", "defaults\n{\n\tflags = IPv6\n\tlog_type = FILE /tmp/xinetd.log\n}\nincludedir /etc/xinetd.d\n");
     Program::start(Command::new("/usr/sbin/xinetd").args(["-dontfork", "-f", "/etc/xinetd.conf", "-pidfile", "/run/xinetd.pid"]))
 }

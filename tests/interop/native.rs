@@ -1,5 +1,6 @@
 //! The main domain's connections under `vmail serve`: given to the native daemon as inetd would give them.
 
+use crate::harness::imap::Imap;
 use crate::harness::machine::Machine;
 use crate::harness::need;
 use crate::harness::pop::Pop;
@@ -24,6 +25,24 @@ fn serve_hands_the_main_domain_to_popa3d() {
         machine.line("/etc/group", "popa3d:x:4200:").sh("mkdir -p /var/lib/popa3d");
         let _server = furnish(machine, r#"pop3 = ["/usr/sbin/popa3d"]"#);
         main_domain_is_native("+OK");
+    });
+}
+
+#[test]
+fn serve_hands_imap_of_the_main_domain_to_mailutils() {
+    need!(root, "mailutils-imap4d");
+    Machine::run(|machine| {
+        machine.install("mailutils-imap4d");
+        machine.sh("printf 'auth required pam_unix.so\naccount required pam_unix.so\n' > /etc/pam.d/mailutils-imap4d");
+        let _server = furnish(machine, r#"imap = ["/usr/sbin/imap4d", "--inetd", "--no-config"]"#);
+        let (mut imap, greeting) = Imap::dial("192.0.2.1:143");
+        assert!(greeting.starts_with("* OK IMAP4rev1") && !greeting.contains("vmail"), "{greeting}");
+        imap.ask("LOGIN joe native");
+        assert!(imap.sight("INBOX").uid("of the machine") > 0);
+        imap.ask("LOGOUT");
+        assert!(Imap::login("192.0.2.7:143", "joe", "one").sight("INBOX").uid("of va") > 0);
+        // POP3 has no native daemon here, and is refused as before.
+        assert!(Pop::dial("192.0.2.1:110").1.starts_with("-ERR "));
     });
 }
 
@@ -58,6 +77,9 @@ fn without_a_native_daemon_the_main_domain_is_refused_clearly() {
         let (mut pop, greeting) = Pop::dial("192.0.2.1:110");
         assert!(greeting.starts_with("-ERR "), "{greeting}");
         assert_eq!(pop.rest(), "");
+        let (mut imap, greeting) = Imap::dial("192.0.2.1:143");
+        assert!(greeting.starts_with("* BYE [UNAVAILABLE] "), "{greeting}");
+        assert_eq!(imap.rest(), "");
     });
 }
 

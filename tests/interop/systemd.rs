@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::harness::certificate::Certificate;
+use crate::harness::imap::Imap;
 use crate::harness::machine::Machine;
 use crate::harness::need;
 use crate::harness::pop::Pop;
@@ -48,10 +49,18 @@ fn sessions_get_a_farewell_when_the_server_stops() {
         let (mut idle, _) = Pop::dial(VA);
         let mut reading = Pop::login(VA, "joe", "one");
         assert!(reading.say("DELE 1").starts_with("+OK"));
+        let (mut greeted, _) = Imap::dial("192.0.2.7:143");
+        let mut idling = Imap::login("192.0.2.7:143", "joe", "one");
+        idling.ask("SELECT INBOX");
+        idling.begins("IDLE");
         server.signal(Signal::TERM);
         for pop in [&mut idle, &mut reading] {
             let farewell = pop.rest();
             assert!(farewell.starts_with("-ERR ") && farewell.ends_with("\r\n"), "{farewell:?}");
+        }
+        for imap in [&mut greeted, &mut idling] {
+            let farewell = imap.rest();
+            assert!(farewell.starts_with("* BYE [UNAVAILABLE] ") && farewell.ends_with("\r\n"), "{farewell:?}");
         }
         assert!(server.end(20).success(), "{}", server.log());
         let _server = site.serve();
@@ -84,9 +93,9 @@ fn serve_takes_the_sockets_of_systemd() {
         let tls = format!("certificate = {:?}\nkey = {:?}\n", made.certificate, made.key);
         site.configure(&format!("plaintext = \"always\"\n[tls]\n{tls}"));
         machine.line("/etc/hosts", "192.0.2.7 pop.va.test");
-        // As in vmail-pop3.socket and vmail-pop3s.socket: one socket for both families.
+        // As in vmail-pop3.socket and its sisters: one socket for both families.
         let mut activate = Command::new("systemd-socket-activate");
-        activate.args(["-l", "110", "-l", "995", "--fdname=pop3:pop3s", "/usr/bin/vmail", "serve"]);
+        activate.args(["-l", "110", "-l", "995", "-l", "143", "-l", "993", "--fdname=pop3:pop3s:imap:imaps", "/usr/bin/vmail", "serve"]);
         let mut server = Program::start(&mut activate);
         let mut pop = Pop::login(VA, "joe", "one");
         assert!(pop.say("STAT").starts_with("+OK 1 "));
@@ -94,6 +103,9 @@ fn serve_takes_the_sockets_of_systemd() {
         let authority = made.authority.to_str().unwrap();
         let list = succeed(Command::new("curl").args(["-sS", "--cacert", authority, "-u", "joe:one", "pop3s://pop.va.test/"]));
         assert!(list.starts_with("1 "), "{list}");
+        Imap::login("192.0.2.7:143", "joe", "one").logout();
+        let list = succeed(Command::new("curl").args(["-sS", "--cacert", authority, "-u", "joe:one", "imaps://pop.va.test/"]));
+        assert!(list.contains("INBOX"), "{list}");
         server.signal(Signal::TERM);
         assert!(server.end(20).success(), "{}", server.log());
     });
@@ -153,18 +165,19 @@ fn logins_and_sessions_reach_syslog_without_secrets() {
 fn the_units_are_accepted_by_systemd() {
     need!(root, "systemd");
     Machine::run(|machine| {
-        machine.install_vmail().sh("ln -s /bin/true /usr/sbin/ipop3d; mkdir -p /etc/systemd/system");
+        machine.install_vmail().sh("ln -s /bin/true /usr/sbin/ipop3d; ln -s /bin/true /usr/sbin/imapd; mkdir -p /etc/systemd/system");
         let units = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/systemd");
         machine.sh(&format!("cp {units}/*.service {units}/*.socket /etc/systemd/system/"));
         let mut verify = Command::new("systemd-analyze");
         verify.args(["verify", "--man=no", "--recursive-errors=no"]);
-        for unit in ["vmail.service", "vmail-pop3.socket", "vmail-pop3s.socket", "vpop3d.socket", "vpop3d@.service"] {
+        let ours = ["vmail.service", "vmail-pop3.socket", "vmail-pop3s.socket", "vpop3d.socket", "vpop3d@.service"];
+        for unit in ours.into_iter().chain(["vmail-imap.socket", "vmail-imaps.socket", "vimapd.socket", "vimapd@.service"]) {
             verify.arg(format!("/etc/systemd/system/{unit}"));
         }
         let output = crate::harness::program::run(&mut verify, b"", 60);
         let said = crate::harness::program::printed(&output);
         assert!(output.status.success(), "{said}");
-        assert!(!said.lines().any(|line| line.contains("vmail") || line.contains("vpop3d")), "{said}");
+        assert!(!said.lines().any(|line| ["vmail", "vpop3d", "vimapd"].iter().any(|ours| line.contains(ours))), "{said}");
     });
 }
 

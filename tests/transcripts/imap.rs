@@ -18,20 +18,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use vmail::imap::{self, Call};
 use vmail::serve::{self, Server};
-use vmail::vdomain::Answer;
-use vmail::wire::{Plain, Wire};
 
 use super::judge::judge;
 use super::replay::{Mode, PATIENCE, shown};
 use super::script::octets;
-use crate::house::House;
+use crate::house::{Dial, House};
 
 #[derive(Debug)]
 struct Script {
@@ -137,10 +133,8 @@ struct Replay<'a> {
     script: &'a Script,
     mode: Mode,
     server: Arc<Server>,
-    house: Arc<imap::House>,
     known: BTreeMap<String, String>,
     connections: BTreeMap<u32, Connection>,
-    stoppers: Vec<watch::Sender<bool>>,
 }
 
 fn replay(script: &Script, mode: Mode) -> Result<(), String> {
@@ -152,9 +146,8 @@ fn replay(script: &Script, mode: Mode) -> Result<(), String> {
     runtime.block_on(async {
         let tree = furnish(script);
         let server = tree.open(serve::Mode::Daemon);
-        let house = Arc::new(of_pop3(&server));
         let (known, connections) = (BTreeMap::new(), BTreeMap::new());
-        let mut replay = Replay { script, mode, server, house, known, connections, stoppers: Vec::new() };
+        let mut replay = Replay { script, mode, server, known, connections };
         replay.deliver().await?;
         replay.play().await
     })
@@ -174,20 +167,6 @@ fn furnish(script: &Script) -> House {
     house
 }
 
-fn of_pop3(server: &Server) -> imap::House {
-    let now = server.now();
-    let house = &now.house;
-    imap::House {
-        machine: Arc::clone(&house.machine),
-        host: house.host.clone(),
-        names: Arc::clone(&house.names),
-        gate: Arc::clone(&house.gate),
-        store: house.store.clone(),
-        tls: Arc::clone(&house.tls),
-        main: house.main,
-    }
-}
-
 impl Replay<'_> {
     async fn deliver(&mut self) -> Result<(), String> {
         for (folder, message) in &self.script.mail {
@@ -203,15 +182,8 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn dial(&mut self, at_once: usize) -> Connection {
-        let (ours, theirs) = tokio::io::duplex(at_once);
-        let (stopper, stop) = watch::channel(false);
-        self.stoppers.push(stopper);
-        let wire = Box::new(Wire::new(Plain::Pipe(theirs), self.server.now().house.machine.imap.idle.0, stop));
-        let (local, peer) = (self.script.at.parse().unwrap(), "198.51.100.9".parse().unwrap());
-        let call = Box::new(Call { local, peer, sni: None, names: Answer::Off, may_start_tls: true });
-        let house = Arc::clone(&self.house);
-        tokio::spawn(async move { imap::serve(wire, call, &house).await });
+    fn dial(&self, at_once: usize) -> Connection {
+        let (ours, _session) = Dial::to(&self.script.at).connect_imap(&self.server, at_once);
         let (input, output) = split(ours);
         let (tell, heard) = unbounded_channel();
         Connection { heard, ear: tokio::spawn(listen(BufReader::new(input), tell)), output: Some(output) }
@@ -385,41 +357,6 @@ fn a_wrong_expectation_is_noticed() {
     }
 }
 
-/// RFC 9051 §6.2.1: what was sent in the clear behind STARTTLS, by whomever, is not done within TLS.
-#[test]
-fn what_is_injected_before_tls_is_forgotten() {
-    let script = Script { has_certificate: true, logs_in: false, ..Script::parse("") };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let tree = furnish(&script);
-        let authority = tree.certificate(&["mail.va.test"]);
-        let server = tree.open(serve::Mode::Daemon);
-        let house = of_pop3(&server);
-        let (ours, theirs) = tokio::io::duplex(1 << 20);
-        let (_stopper, stop) = watch::channel(false);
-        let wire = Box::new(Wire::new(Plain::Pipe(theirs), PATIENCE, stop));
-        let (local, peer) = ("192.0.2.2".parse().unwrap(), "198.51.100.9".parse().unwrap());
-        let call = Box::new(Call { local, peer, sni: None, names: Answer::Off, may_start_tls: true });
-        let session = tokio::spawn(async move { imap::serve(wire, call, &house).await });
-        let mut clear = BufReader::new(ours);
-        clear.write_all(b"a STARTTLS\r\nb NOOP\r\nc LOGIN joe {6}\r\n").await.unwrap();
-        let mut heard = String::new();
-        while !heard.contains("a OK") {
-            assert!(clear.read_line(&mut heard).await.unwrap() > 0, "{heard}");
-        }
-        let name = rustls::pki_types::ServerName::try_from("mail.va.test").unwrap();
-        let connector = tokio_rustls::TlsConnector::from(crate::stls::client(&authority));
-        let mut tls = connector.connect(name, clear.into_inner()).await.unwrap();
-        tls.write_all(b"d LOGIN joe secret\r\ne STARTTLS\r\nf LOGOUT\r\n").await.unwrap();
-        let mut within = String::new();
-        tls.read_to_string(&mut within).await.unwrap();
-        let lines: Vec<&str> = within.lines().map(|line| &line[..line.len().min(9)]).collect();
-        assert_eq!(lines, ["d OK [CAP", "e BAD you", "* BYE goo", "f OK LOGO"], "{within}");
-        let report = session.await.unwrap();
-        assert_eq!((report.user.as_deref(), report.sni.as_deref()), (Some("joe"), Some("mail.va.test")));
-    });
-}
-
 /// RFC 4978: every reply can be read when it has come, and what a client sent behind COMPRESS is compressed already.
 #[test]
 fn a_conversation_goes_on_compressed() {
@@ -428,9 +365,8 @@ fn a_conversation_goes_on_compressed() {
     runtime.block_on(async {
         let tree = furnish(&script);
         let server = tree.open(serve::Mode::Daemon);
-        let house = Arc::new(of_pop3(&server));
         let (known, connections) = (BTreeMap::new(), BTreeMap::new());
-        let mut replay = Replay { script: &script, mode: Mode::Line, server, house, known, connections, stoppers: Vec::new() };
+        let replay = Replay { script: &script, mode: Mode::Line, server, known, connections };
         let mut connection = replay.dial(1 << 20);
         log_in(&mut connection).await.unwrap();
         let mut deflate = flate2::Compress::new(flate2::Compression::best(), false);
