@@ -31,6 +31,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Letterhead, compose};
 pub use automatic::{Answer, Silence, answerable};
 pub use carry::{Carried, Carrier};
 pub use field::Field;

@@ -7,6 +7,7 @@ mod deliver;
 mod harness;
 mod house;
 mod identify;
+mod imap;
 mod interop;
 mod lmtp;
 mod login;

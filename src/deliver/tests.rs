@@ -15,6 +15,7 @@ mod leaves;
 mod mailboxes;
 mod outcomes;
 mod relays;
+mod seeds;
 mod vacations;
 
 /// A tree with domains.

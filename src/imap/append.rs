@@ -121,7 +121,7 @@ impl Session<'_> {
         let mut draft = self.visit.house.store.draft();
         let mut left = announced.size;
         while left > 0 {
-            self.wire.more().await?;
+            self.wire.rest().await?;
             let piece = self.wire.unread();
             let piece = &piece[..usize::try_from(left).unwrap_or(usize::MAX).min(piece.len())];
             let (count, kept) = (piece.len(), draft.push(piece));
@@ -141,7 +141,7 @@ impl Session<'_> {
     /// What comes behind a message.
     pub(super) async fn after(&mut self, is_utf8: bool) -> Result<After, Refusal> {
         loop {
-            self.wire.more().await?;
+            self.wire.rest().await?;
             let (used, event) = self.framer.feed(self.wire.unread());
             self.wire.used(used);
             match event {

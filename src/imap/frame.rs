@@ -83,6 +83,11 @@ impl Framer {
         self.limits = limits;
     }
 
+    /// Whether the end of something that has begun is to come.
+    pub fn is_amid(&self) -> bool {
+        self.phase != Phase::Line || !self.text.is_empty()
+    }
+
     /// Takes octets up to the next event; returns how many.
     pub fn feed(&mut self, octets: &[u8]) -> (usize, Option<Event>) {
         let mut used = 0;

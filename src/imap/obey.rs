@@ -52,7 +52,11 @@ impl Session<'_> {
                 // Whoever only talks, octet by octet, does not keep others out for ever.
                 return Err(Lost::Idle);
             }
-            self.wire.more().await?;
+            if self.framer.is_amid() {
+                self.wire.rest().await?;
+            } else {
+                self.wire.more().await?;
+            }
             let (used, event) = self.framer.feed(self.wire.unread());
             self.wire.used(used);
             match event {

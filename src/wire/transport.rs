@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, Interest, Re
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::FULL;
+use super::{FULL, Wanted};
 
 /// A connection without TLS.
 pub enum Plain {
@@ -53,7 +53,7 @@ pub(super) enum Transport {
 
 impl Transport {
     /// Appends what has arrived to `input`; 0 is the end. While nothing arrives, an empty `input` has no memory.
-    pub(super) async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
+    pub(super) async fn read(&mut self, input: &mut Vec<u8>, wanted: Wanted) -> io::Result<usize> {
         loop {
             let arrived = poll_fn(|context| match self.poll_read(context, input) {
                 Poll::Pending if !self.is_pipe() => Poll::Ready(None),
@@ -66,7 +66,18 @@ impl Transport {
             if input.is_empty() {
                 *input = Vec::new();
             }
+            if wanted == Wanted::Rest {
+                self.acknowledge();
+            }
             self.readable().await?;
+        }
+    }
+
+    /// What has arrived is acknowledged now, and not when there is something to say.
+    fn acknowledge(&self) {
+        if let Some(Plain::Tcp(tcp)) = self.plain() {
+            // Best effort: it is only faster.
+            let _ = rustix::net::sockopt::set_tcp_quickack(tcp, true);
         }
     }
 
@@ -164,7 +175,7 @@ impl Transport {
         let mut rest = Vec::new();
         for _ in 0..DRAIN {
             rest.clear();
-            if self.read(&mut rest).await? == 0 {
+            if self.read(&mut rest, Wanted::Anything).await? == 0 {
                 break;
             }
         }

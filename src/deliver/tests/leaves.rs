@@ -404,6 +404,36 @@ fn machines_answer_when_the_mail_is_in_its_place() {
 }
 
 #[test]
+fn mail_that_only_passes_through_gets_no_notice() {
+    let office = Office::new();
+    let post = office.post("", "joe: b@x.org\n");
+    let files = post.site.root.files(&"va.test".parse().unwrap());
+    fs::create_dir_all(&files).unwrap();
+    fs::write(files.join("joe.vacation.db"), "").unwrap();
+    fs::write(files.join("joe.vacation"), "Subject: away\n\nx\n").unwrap();
+    assert_eq!(carried(&post, "joe@va.test", &post.mail("a@x.org", b"To: joe@va.test\n\n")), Outcome::Done);
+    assert_eq!(office.wrote("words"), "-i|-f|a@x.org|--|b@x.org|\n");
+}
+
+#[test]
+fn of_two_recipients_each_has_an_outcome() {
+    let office = Office::new();
+    let post = office.post("quota.user.joe.inbox = 1", "");
+    let large = [TEXT, &[b'x'; 2000]].concat();
+    assert_eq!(post.carry(&["joe@va.test", "ann@va.test"], &post.mail("a@x.org", &large)), [Outcome::MailboxFull, Outcome::Done]);
+}
+
+#[test]
+fn a_list_is_accepted_though_a_member_is_dead_and_the_sender_hears_of_it() {
+    let office = Office::new();
+    let post = office.post("", "list: joe, gone, :include:/nonexistent\ncircle: circle2\ncircle2: circle\n");
+    assert_eq!(post.site.plan("list@va.test").outcome(), Outcome::Done, "the answer to RCPT");
+    assert_eq!(carried(&post, "list@va.test", &post.mail("a@x.org", TEXT)), Outcome::Refused(Refusal::Nobody));
+    assert_eq!(post.all_of("joe").len(), 1);
+    assert_eq!(post.site.plan("circle@va.test").outcome(), Outcome::Refused(Refusal::Loop));
+}
+
+#[test]
 fn what_a_filter_drops_is_not_answered() {
     let office = Office::new();
     let filter = office.script("filter", "cat > /dev/null");
