@@ -122,7 +122,8 @@ impl Places {
             std::fs::create_dir_all(folder)?;
             std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
         }
-        Ok(())
+        // For the owners of mail who deliver to themselves, whatever the umask says.
+        std::fs::set_permissions(&self.redo, std::os::unix::fs::PermissionsExt::from_mode(0o711))
     }
 
     /// Everything in one `folder`: for tests, benchmarks and tools that work beside a server.
