@@ -150,6 +150,8 @@ pub enum LockKind {
 pub struct Store(Arc<Shared>, Recent);
 
 struct Shared {
+    /// The homes of a store that is not on a disk.
+    in_memory: Option<Mutex<HashMap<Owner, MemoryHome>>>,
     places: Places,
     disk: Arc<dyn Disk>,
     claims: Claims,
@@ -184,9 +186,19 @@ impl Store {
         Store::on(places, Arc::new(Machine))
     }
 
+    /// A store that is gone with the process, for tests: everybody has a [`MemoryHome`]. Only large drafts go to `places`.
+    pub fn in_memory(places: Places) -> Store {
+        Store::of(Some(Mutex::default()), places, Arc::new(Machine))
+    }
+
     /// A store whose updates go through `disk`.
     fn on(places: Places, disk: Arc<dyn Disk>) -> Store {
+        Store::of(None, places, disk)
+    }
+
+    fn of(in_memory: Option<Mutex<HashMap<Owner, MemoryHome>>>, places: Places, disk: Arc<dyn Disk>) -> Store {
         let shared = Shared {
+            in_memory,
             places,
             disk,
             claims: Claims::default(),
@@ -208,7 +220,13 @@ impl Store {
 
     /// The mail of `account`. Costs nothing; opening a folder does.
     pub fn home(&self, account: Account) -> AnyHome {
-        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), self.1.clone(), account))
+        match &self.0.in_memory {
+            Some(homes) => {
+                let mut homes = homes.lock().unwrap_or_else(PoisonError::into_inner);
+                AnyHome::Memory(homes.entry(account.owner).or_default().clone())
+            }
+            None => AnyHome::Local(LocalHome::new(Arc::clone(&self.0), self.1.clone(), account)),
+        }
     }
 
     /// A message to be received.
@@ -328,6 +346,12 @@ pub trait Home: Send + Sync {
     /// # Errors
     /// [`Trouble::OverQuota`], [`Trouble::NoFolder`].
     fn append(&self, to: &FolderName, messages: &[Incoming]) -> impl Future<Output = Result<Appended, Trouble>> + Send;
+
+    /// Whether there is a folder `name`: before a message for it is taken. Costs the same however full it is.
+    ///
+    /// # Errors
+    /// [`Trouble::NoFolder`], [`Trouble::BadName`].
+    fn expects(&self, name: &FolderName) -> impl Future<Output = Result<(), Trouble>> + Send;
 
     /// The status of each of `names`, in that order.
     fn status(&self, names: &[FolderName]) -> impl Future<Output = Vec<Result<Status, Trouble>>> + Send;

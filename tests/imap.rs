@@ -2,6 +2,7 @@
 
 mod domains;
 mod isolation;
+mod log;
 mod slow;
 
 use std::net::SocketAddr;
@@ -27,10 +28,15 @@ struct Address {
 
 impl World {
     fn new() -> World {
+        World::with("")
+    }
+
+    /// With more in vmail.toml.
+    fn with(settings: &str) -> World {
         let [va, vb] = [(), ()].map(|()| Address::free());
         let listeners: String = [&va, &vb].map(Address::listeners).concat();
         let tls = "[tls]\ncertificate = \"tls/cert.pem\"\nkey = \"tls/key.pem\"\n[reverse]\nlookup = \"off\"\n";
-        let house = House::new(&format!("{listeners}{tls}"));
+        let house = House::new(&format!("{listeners}{tls}{settings}"));
         let authority = house.certificate(&["mail.va.test", "mail.vb.test"]);
         for (name, address) in [("va.test", &va), ("vb.test", &vb)] {
             house.domain(name, &format!("ip = [\"{}\"]\n", address.starttls.ip()));

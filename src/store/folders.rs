@@ -299,7 +299,7 @@ fn make_levels(home: &LocalHome, path: &Path) -> io::Result<Dir> {
 }
 
 /// Where an existing folder is.
-fn existing(home: &LocalHome, name: &FolderName) -> Result<PathBuf, Trouble> {
+pub fn existing(home: &LocalHome, name: &FolderName) -> Result<PathBuf, Trouble> {
     let path = path(home.account(), home.layout(), name)?;
     match home.account().actor.run(|| path.symlink_metadata()) {
         // A level of the hierarchy.

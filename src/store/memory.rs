@@ -245,6 +245,10 @@ impl Home for MemoryHome {
         Ok(appended)
     }
 
+    async fn expects(&self, name: &FolderName) -> Result<(), Trouble> {
+        self.0.mail().folder(name).map(drop)
+    }
+
     async fn status(&self, names: &[FolderName]) -> Vec<Result<Status, Trouble>> {
         let mut mail = self.0.mail();
         names.iter().map(|name| mail.folder(name).map(|folder| Status::of(&folder.state))).collect()

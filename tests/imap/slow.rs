@@ -91,3 +91,14 @@ fn clients_that_say_an_octet_now_and_then_cost_little() {
     let grown = world.daemon.memory() - before;
     assert!(grown < 8 << 20, "{grown} octets for {} clients", slow.len());
 }
+
+#[test]
+fn who_comes_when_all_seats_are_taken_is_told_so() {
+    let world = World::with("[limit]\nper_source = 3\n");
+    let seated: Vec<Imap> = (0..3).map(|_| world.joe()).collect();
+    let (mut imap, greeting) = Imap::dial(world.vb.starttls);
+    assert_eq!(greeting, "* BYE [UNAVAILABLE] too many connections, please try later");
+    assert_eq!(imap.rest(), "");
+    drop(seated);
+    crate::daemon::poll(|| Imap::dial(world.vb.starttls).1.starts_with("* OK ").then_some(()));
+}
