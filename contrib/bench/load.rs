@@ -1,10 +1,15 @@
-//! A POP3 load generator that checks what it gets: a wrong octet count, a missing dot or an -ERR ends the run with an error.
+//! A load generator for POP3 and IMAP that checks what it gets: a wrong octet count, a missing dot, an -ERR or a NO ends the run with an
+//! error.
 //!
 //! One thread, because it shares its cores with the server that it measures. Each run is bounded by a number of operations and of
 //! seconds, and prints one line of JSON.
 
 #[path = "load/client.rs"]
 mod client;
+#[path = "load/imap.rs"]
+mod imap;
+#[path = "load/mailbox.rs"]
+mod mailbox;
 #[path = "load/work.rs"]
 mod work;
 
@@ -16,10 +21,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use client::{Client, Target};
+use mailbox::Mailbox;
 use work::Work;
 
 #[derive(Parser)]
-#[command(about = "POP3 load for `contrib/bench/run`")]
+#[command(about = "POP3 and IMAP load for `contrib/bench/run` and `contrib/bench/imap`")]
 struct Load {
     #[command(subcommand)]
     what: What,
@@ -47,6 +53,11 @@ enum What {
         #[arg(long, value_delimiter = ',', default_value = "500,2000")]
         steps: Vec<usize>,
     },
+    /// The same and more over IMAP
+    Imap {
+        #[command(subcommand)]
+        what: Mailbox,
+    },
 }
 
 #[derive(Args, Clone)]
@@ -72,6 +83,16 @@ struct Plan {
     seconds: u64,
 }
 
+impl Plan {
+    fn target(&self) -> Arc<Target> {
+        Arc::new(Target::new(self.address, self.tls))
+    }
+
+    fn login(&self, account: usize) -> String {
+        format!("{}{account}", self.prefix)
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     match Load::parse().what {
@@ -83,12 +104,13 @@ async fn main() -> Result<()> {
             let limit = Duration::from_secs(plan.seconds);
             tokio::time::timeout(limit, idle(plan, steps)).await.context("out of time")?
         }
+        What::Imap { what } => what.run().await,
     }
 }
 
 async fn run(work: Work, plan: Plan, connections: usize, operations: usize) -> Result<()> {
     ensure!(connections <= plan.accounts, "{connections} connections need as many accounts");
-    let target = Arc::new(Target::new(plan.address, plan.tls));
+    let target = plan.target();
     let started = Arc::new(AtomicUsize::new(0));
     let begin = Instant::now();
     let mut lanes = tokio::task::JoinSet::new();
@@ -99,7 +121,7 @@ async fn run(work: Work, plan: Plan, connections: usize, operations: usize) -> R
     while let Some(lane) = lanes.join_next().await {
         done.add(lane??);
     }
-    done.print(work, connections, begin.elapsed());
+    done.print(&format!("{work:?}").to_lowercase(), connections, begin.elapsed());
     Ok(())
 }
 
@@ -118,9 +140,9 @@ async fn lane(
         if started.fetch_add(1, Ordering::Relaxed) >= operations {
             break;
         }
-        let login = format!("{}{account}", plan.prefix);
+        let login = plan.login(account);
         let took = work.operation(&mut client, &login, &plan.password, plan.messages).await.with_context(|| login.clone())?;
-        done.took.push(took);
+        done.add_one(took);
     }
     done.bytes = client.received();
     Ok(done)
@@ -138,14 +160,18 @@ impl Done {
         self.bytes += other.bytes;
     }
 
-    fn print(mut self, work: Work, connections: usize, elapsed: Duration) {
+    fn add_one(&mut self, took: Duration) {
+        self.took.push(took);
+    }
+
+    fn print(mut self, work: &str, connections: usize, elapsed: Duration) {
         self.took.sort_unstable();
         let at = |part: f64| self.took[((self.took.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
         let seconds = elapsed.as_secs_f64();
         println!(
             "{}",
             serde_json::json!({
-                "work": format!("{work:?}").to_lowercase(), "connections": connections,
+                "work": work, "connections": connections,
                 "operations": self.took.len(), "seconds": seconds, "rate": self.took.len() as f64 / seconds,
                 "p50_ms": at(0.5), "p99_ms": at(0.99), "bytes": self.bytes,
             })
@@ -154,13 +180,13 @@ impl Done {
 }
 
 async fn idle(plan: Plan, steps: Vec<usize>) -> Result<()> {
-    let target = Arc::new(Target::new(plan.address, plan.tls));
+    let target = plan.target();
     let mut open: Vec<Client> = Vec::new();
     for step in steps {
         ensure!(step <= plan.accounts, "{step} connections need as many accounts");
         while open.len() < step {
             let mut client = Client::new(target.clone());
-            let login = format!("{}{}", plan.prefix, open.len());
+            let login = plan.login(open.len());
             client.login(&login, &plan.password).await.with_context(|| login.clone())?;
             ensure!(client.stat().await?.0 == plan.messages, "{login}: not {} messages", plan.messages);
             open.push(client);

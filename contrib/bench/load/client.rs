@@ -1,4 +1,4 @@
-//! One POP3 client: says a line, and believes the answer only when it has counted it.
+//! One client: says a line of POP3, and believes the answer only when it has counted it. Its buffer serves IMAP, too.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -65,8 +65,15 @@ impl Client {
         self.received
     }
 
-    pub async fn login(&mut self, login: &str, password: &str) -> Result<()> {
+    /// A new connection, in place of the last one.
+    pub async fn connect(&mut self) -> Result<()> {
+        (self.start, self.end) = (0, 0);
         self.stream = Some(self.target.connect().await?);
+        Ok(())
+    }
+
+    pub async fn login(&mut self, login: &str, password: &str) -> Result<()> {
+        self.connect().await?;
         self.ok().await.context("greeting")?;
         self.ask(&format!("USER {login}\r\n")).await?;
         self.ask(&format!("PASS {password}\r\n")).await?;
@@ -94,10 +101,15 @@ impl Client {
     /// Says good-bye and waits until the server has hung up.
     pub async fn quit(&mut self) -> Result<()> {
         self.ask("QUIT\r\n").await?;
-        ensure!(self.start == self.end, "something after QUIT's answer");
+        self.hang_up().await
+    }
+
+    /// Waits until the server has hung up.
+    pub async fn hang_up(&mut self) -> Result<()> {
+        ensure!(self.start == self.end, "something after the farewell");
         match self.fill().await {
             Ok(0) => {}
-            Ok(_) => bail!("something after QUIT's answer"),
+            Ok(_) => bail!("something after the farewell"),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {} // TLS without close_notify
             Err(error) => return Err(error.into()),
         }
@@ -136,6 +148,35 @@ impl Client {
         }
     }
 
+    /// Gives a line without its CRLF to `read`, in place.
+    pub async fn with_line<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        let mut seen = 0;
+        loop {
+            if let Some(at) = memchr(b'\n', &self.buffer[self.start + seen..self.end]) {
+                let line = &self.buffer[self.start..self.start + seen + at];
+                let value = read(line.strip_suffix(b"\r").context("a line without CR")?);
+                self.start += seen + at + 1;
+                return Ok(value);
+            }
+            seen = self.end - self.start;
+            self.need(seen + 1).await?;
+        }
+    }
+
+    /// Passes over so many octets.
+    pub async fn skip(&mut self, mut octets: u64) -> Result<()> {
+        if self.buffer.len() < LARGE {
+            self.buffer.resize(LARGE, 0);
+        }
+        while octets > 0 {
+            self.need(1).await?;
+            let some = octets.min((self.end - self.start) as u64);
+            self.start += some as usize;
+            octets -= some;
+        }
+        Ok(())
+    }
+
     async fn ask(&mut self, line: &str) -> Result<String> {
         self.send(line).await?;
         self.ok().await.with_context(|| line.trim_end().to_owned())
@@ -162,17 +203,7 @@ impl Client {
     }
 
     async fn line(&mut self) -> Result<String> {
-        let mut seen = 0;
-        loop {
-            if let Some(at) = memchr(b'\n', &self.buffer[self.start + seen..self.end]) {
-                let line = &self.buffer[self.start..self.start + seen + at];
-                let text = std::str::from_utf8(line.strip_suffix(b"\r").context("a line without CR")?)?.to_owned();
-                self.start += seen + at + 1;
-                return Ok(text);
-            }
-            seen = self.end - self.start;
-            self.need(seen + 1).await?;
-        }
+        Ok(self.with_line(|line| std::str::from_utf8(line).map(str::to_owned)).await??)
     }
 
     /// Waits until so many octets are in the buffer.

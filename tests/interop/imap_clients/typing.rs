@@ -85,5 +85,5 @@ const NONE: &str = "<untag-pattern>~A<enter>";
 const OPTIONS: &str = "
 set mbox_type=Maildir move=no confirmappend=no confirmcreate=no delete=yes quit=yes beep=no sort=mailbox-order charset=utf-8
 set wait_key=no mark_old=no resolve=no tmpdir=/tmp imap_check_subscribed=no header_cache=/tmp/hcache/ imap_condstore=yes imap_qresync=yes
-set imap_idle=yes imap_peek=yes ssl_ca_certificates_file=/etc/ssl/test-authority.pem certificate_file=/tmp/accepted ssl_verify_host=yes
+set sleep_time=0 imap_idle=yes imap_peek=yes ssl_ca_certificates_file=/etc/ssl/test-authority.pem certificate_file=/tmp/accepted ssl_verify_host=yes
 ";
