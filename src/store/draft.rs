@@ -98,8 +98,12 @@ impl Draft {
 
     /// The next octets. Writes to the disk when there are many, so it may block a little; the caller limits how many there are.
     pub fn push(&mut self, octets: &[u8]) -> Result<(), Trouble> {
+        // Nothing tells nothing of the CR that is held.
+        if octets.is_empty() {
+            return Ok(());
+        }
         let mut from = 0;
-        if std::mem::take(&mut self.held_cr) && octets.first() != Some(&b'\n') {
+        if std::mem::take(&mut self.held_cr) && octets[0] != b'\n' {
             self.keep(b"\r")?;
         }
         for cr in memchr::memchr_iter(b'\r', octets) {
