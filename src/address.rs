@@ -1,8 +1,10 @@
 //! Names that cannot be wrong: a value of these types is safe in a path, a log line and a reply.
 
 mod envelope;
+mod path;
 
 pub use envelope::Address;
+pub use path::Path;
 
 use std::fmt;
 use std::str::FromStr;

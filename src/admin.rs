@@ -13,6 +13,7 @@ mod user;
 
 pub use domain::{DomainChange, NewDomain};
 pub use mailbox::{Format, Import, Line, Mailboxes, Source, Target};
+pub use maildrop::make_first;
 pub use mailroom::Mailroom;
 pub use quota::{QuotaChange, QuotaLine};
 pub use user::{NewUser, Remains};

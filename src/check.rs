@@ -209,7 +209,7 @@ fn hear(place: SocketAddr, proto: Proto) -> std::io::Result<String> {
     }
     // Best effort: politeness to a server that we have nothing more to ask.
     let _ = connection.write_all(match proto {
-        Proto::Pop3 => b"QUIT\r\n",
+        Proto::Pop3 | Proto::Lmtp => b"QUIT\r\n",
         Proto::Imap => b"a LOGOUT\r\n",
     });
     let line = heard.split(|&octet| octet == b'\n').next().unwrap_or_default();

@@ -9,10 +9,12 @@ mod mailbox;
 mod maps;
 mod progress;
 mod setup;
+mod vdeliver;
 mod virtmaps;
 mod vmail;
 
 pub use inetd::{checkvdomain, vimapd, vpop3d};
+pub use vdeliver::vdeliver;
 pub use virtmaps::vnewvirtmaps;
 pub use vmail::vmail;
 

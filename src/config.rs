@@ -3,6 +3,7 @@
 mod delivery;
 mod fault;
 mod folders;
+mod lmtp;
 mod machine;
 mod quota;
 mod record;
@@ -11,9 +12,10 @@ mod root;
 pub use delivery::{CommandLine, DeliveryRecord, Fallback, OverQuota, Tokens};
 pub use fault::Fault;
 pub use folders::{FoldersRecord, Separator, SpecialUse, Spool};
+pub use lmtp::{FileMode, LmtpSettings};
 pub use machine::{
-    AddressKind, Fsync, Hashing, ImapLimits, Level, Limits, Listen, LockKind, Log, LogFormat, LogTarget, Login, Machine, Main, MainUsers,
-    Mbox, Native, Pop3Limits, Proto, Reverse, ReverseLookup, Store, TlsMode,
+    AddressKind, Delivery, Fsync, Hashing, ImapLimits, Level, Limits, Listen, LockKind, Log, LogFormat, LogTarget, Login, Machine, Main,
+    MainUsers, Mbox, Native, Pop3Limits, Proto, Reverse, ReverseLookup, Store, TlsMode,
 };
 pub use quota::{Allowance, Count, Limit, QuotaRecord, Size, UserQuota};
 pub use record::{DomainRecord, Expire, ImapRecord, Owned, Pop3Record, Retrieval, Scheme, Uidl};

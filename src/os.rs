@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod atomic;
 pub mod cached;
+pub mod child;
 pub mod crypt;
 pub mod dir;
 pub mod lock;
@@ -12,6 +13,7 @@ pub mod place;
 pub mod privilege;
 pub mod process;
 pub mod stamp;
+pub mod trust;
 pub mod watch;
 
 pub use actor::Actor;

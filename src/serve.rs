@@ -6,6 +6,7 @@ mod daemon;
 mod inetd;
 mod limits;
 mod listener;
+mod lmtp;
 mod server;
 mod systemd;
 mod watch;

@@ -1,6 +1,7 @@
 //! Mailboxes: homes and folders by UID, whatever keeps the octets.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -112,6 +113,18 @@ impl Places {
 }
 
 impl Places {
+    /// Makes the folders, and gives them to the service.
+    ///
+    /// # Errors
+    /// We are not root.
+    pub fn own(&self, uid: u32, gid: u32) -> io::Result<()> {
+        for folder in [&self.index, &self.redo, &self.quota, &self.staging, &self.run] {
+            std::fs::create_dir_all(folder)?;
+            std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
+        }
+        Ok(())
+    }
+
     /// Everything in one `folder`: for tests, benchmarks and tools that work beside a server.
     pub fn inside(folder: &Path, fsync: Fsync) -> Places {
         let at = |name: &str| folder.join(name);
@@ -136,6 +149,8 @@ pub enum LockKind {
 pub struct Store(Arc<Shared>, Recent);
 
 struct Shared {
+    /// The homes of a store that is not on a disk.
+    in_memory: Option<Mutex<HashMap<Owner, MemoryHome>>>,
     places: Places,
     disk: Arc<dyn Disk>,
     claims: Claims,
@@ -170,9 +185,19 @@ impl Store {
         Store::on(places, Arc::new(Machine))
     }
 
+    /// A store that is gone with the process, for tests: everybody has a [`MemoryHome`]. Only large drafts go to `places`.
+    pub fn in_memory(places: Places) -> Store {
+        Store::of(Some(Mutex::default()), places, Arc::new(Machine))
+    }
+
     /// A store whose updates go through `disk`.
     fn on(places: Places, disk: Arc<dyn Disk>) -> Store {
+        Store::of(None, places, disk)
+    }
+
+    fn of(in_memory: Option<Mutex<HashMap<Owner, MemoryHome>>>, places: Places, disk: Arc<dyn Disk>) -> Store {
         let shared = Shared {
+            in_memory,
             places,
             disk,
             claims: Claims::default(),
@@ -187,14 +212,33 @@ impl Store {
         Store(Arc::new(shared), Recent::default())
     }
 
+    /// What it was built with.
+    pub fn places(&self) -> &Places {
+        &self.0.places
+    }
+
     /// The mail of `account`. Costs nothing; opening a folder does.
     pub fn home(&self, account: Account) -> AnyHome {
-        AnyHome::Local(LocalHome::new(Arc::clone(&self.0), self.1.clone(), account))
+        match &self.0.in_memory {
+            Some(homes) => {
+                let mut homes = homes.lock().unwrap_or_else(PoisonError::into_inner);
+                AnyHome::Memory(homes.entry(account.owner).or_default().clone())
+            }
+            None => AnyHome::Local(LocalHome::new(Arc::clone(&self.0), self.1.clone(), account)),
+        }
     }
 
     /// A message to be received.
     pub fn draft(&self) -> Draft {
         Draft::new(&self.0.places)
+    }
+
+    /// `head` and the text of `letter` from octet `start` on, in a file without a name: for a program to read. Blocks.
+    ///
+    /// # Errors
+    /// A large one cannot be written.
+    pub fn file_of(&self, head: &[u8], letter: &Letter, start: u64) -> Result<File, Trouble> {
+        letter.as_file(head, start, &self.0.places).map_err(Trouble::io("writing into", &self.0.places.staging))
     }
 
     /// How much mail the users of `domain` have.
@@ -301,6 +345,12 @@ pub trait Home: Send + Sync {
     /// # Errors
     /// [`Trouble::OverQuota`], [`Trouble::NoFolder`].
     fn append(&self, to: &FolderName, messages: &[Incoming]) -> impl Future<Output = Result<Appended, Trouble>> + Send;
+
+    /// Whether there is a folder `name`: before a message for it is taken. Costs the same however full it is.
+    ///
+    /// # Errors
+    /// [`Trouble::NoFolder`], [`Trouble::BadName`].
+    fn expects(&self, name: &FolderName) -> impl Future<Output = Result<(), Trouble>> + Send;
 
     /// The status of each of `names`, in that order.
     fn status(&self, names: &[FolderName]) -> impl Future<Output = Vec<Result<Status, Trouble>>> + Send;

@@ -4,9 +4,11 @@ mod deflate;
 pub mod spare;
 mod stuff;
 mod transport;
+mod unstuff;
 
 pub use stuff::Stuffer;
 pub use transport::{Accepting, Plain, TlsDoor, TlsStream};
+pub use unstuff::Unstuffer;
 
 use std::fs::File;
 use std::io;
@@ -33,6 +35,8 @@ pub struct Wire {
     counts: Counts,
     patience: Duration,
     stop: watch::Receiver<bool>,
+    /// The end of the server has to wait.
+    is_engaged: bool,
     hearing: Hearing,
 }
 
@@ -118,6 +122,7 @@ impl Wire {
             counts: Counts::default(),
             patience,
             stop,
+            is_engaged: false,
             hearing: Hearing::Replies,
         }
     }
@@ -183,6 +188,11 @@ impl Wire {
         self.patience = patience;
     }
 
+    /// Whether the client is in the middle of something that is to be finished first when the server stops.
+    pub fn be_engaged(&mut self, is_engaged: bool) {
+        self.is_engaged = is_engaged;
+    }
+
     fn has_line(&self) -> bool {
         memchr::memchr(b'\n', &self.input[self.taken..]).is_some()
     }
@@ -212,7 +222,7 @@ impl Wire {
     async fn fill(&mut self, wanted: Wanted) -> Result<(), Lost> {
         self.input.drain(..self.taken);
         self.taken = 0;
-        if *self.stop.borrow() {
+        if !self.is_engaged && *self.stop.borrow() {
             return Err(Lost::Stopping);
         }
         loop {
@@ -224,7 +234,7 @@ impl Wire {
             let into = self.deflate.as_mut().map_or(&mut self.input, |deflate| deflate.arriving());
             let count = tokio::select! {
                 count = self.transport.read(into, wanted) => count?,
-                _ = self.stop.wait_for(|stopping| *stopping) => return Err(Lost::Stopping),
+                _ = self.stop.wait_for(|stopping| *stopping), if !self.is_engaged => return Err(Lost::Stopping),
             };
             self.counts.received += count as u64;
             match count {

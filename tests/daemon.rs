@@ -24,6 +24,8 @@ impl Daemon {
     /// Starts it below `house`, and returns when it listens.
     pub fn start(house: &House) -> Daemon {
         let (socket, log) = (house.beside("notify"), house.beside("log"));
+        // Of a server that ran below the same house before.
+        let _ = fs::remove_file(&socket);
         let news = UnixDatagram::bind(&socket).unwrap();
         news.set_read_timeout(Some(PATIENCE)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_vmail"))
@@ -60,6 +62,13 @@ impl Daemon {
         let began = Instant::now();
         let status = poll(|| self.child.try_wait().unwrap());
         (status, began.elapsed())
+    }
+
+    /// Octets of memory that it has needed at most.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        most.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// What it has logged.

@@ -1,8 +1,12 @@
 //! Who gets the mail, as `vmail explain --rcpt` tells it.
 
+mod traps;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Output};
 
+use crate::harness::program::run;
 use crate::house::House;
 
 fn explain(house: &House, words: &[&str]) -> Output {
@@ -36,6 +40,26 @@ fn explain_tells_who_gets_the_mail_and_where_that_is_written() {
     let json: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
     assert_eq!((json["verdict"].as_str(), json["steps"][1]["found"].as_str()), (Some("delivered"), Some("program")));
     assert!(json["steps"][1]["text"].as_str().unwrap().contains("a@x.org"));
+}
+
+#[test]
+fn users_of_two_domains_never_share_a_uid() {
+    let house = House::new("");
+    let vmail = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vmail"));
+        let added = run(command.arg("--root").arg(house.root().path()).args(words), b"secret word\n", 30);
+        assert!(added.status.success(), "{words:?}: {added:?}");
+    };
+    let mut uids = BTreeSet::new();
+    for domain in ["va.test", "vb.test"] {
+        vmail(&["domain", "add", domain]);
+        for user in ["joe", "ann"] {
+            vmail(&["user", "add", &format!("{user}@{domain}"), "--password-stdin"]);
+        }
+        let passwd = fs::read_to_string(house.root().passwd(&domain.parse().unwrap())).unwrap();
+        uids.extend(passwd.lines().map(|line| line.split(':').nth(2).unwrap().to_owned()));
+    }
+    assert_eq!(uids.into_iter().collect::<Vec<_>>(), ["60000", "60001", "60002", "60003"]);
 }
 
 #[test]

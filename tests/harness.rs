@@ -5,6 +5,7 @@
 
 pub mod certificate;
 pub mod imap;
+pub mod lmtp;
 pub mod machine;
 pub mod ours;
 pub mod pop;

@@ -71,8 +71,10 @@ impl House {
         let owner: Owner = owner.parse().unwrap();
         let (user, domain) = (owner.user(), owner.domain());
         let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
-        let home = self.root.home(&owner);
-        self.append(self.root.passwd(domain), &format!("{user}:x:{uid}:{gid}::{}:/bin/false\n", home.display()));
+        fs::create_dir_all(self.root.home(&owner)).unwrap();
+        // As the files of the machine name it, not as it is seen from outside of the tree.
+        let home = format!("/vhome/{domain}/home/{user}");
+        self.append(self.root.passwd(domain), &format!("{user}:x:{uid}:{gid}::{home}:/bin/false\n"));
         self.append(self.root.shadow(domain), &format!("{user}:{fields}\n"));
     }
 

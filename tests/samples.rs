@@ -41,6 +41,9 @@ fn whole_machine() -> Machine {
     let mut machine = Machine { host: Some("h".into()), plaintext: Some(Plaintext::Local), tls: pair(), ..Machine::default() };
     machine.log.to = Some(LogTarget::Stderr);
     machine.main.users = Some(MainUsers::None);
+    machine.lmtp.group = Some("postfix".into());
+    machine.delivery.relay = Some("127.0.0.1:25".into());
+    machine.delivery.program_user = Some("nobody".into());
     machine.listen = machine.listeners(false);
     machine.listen[0].port = Some(110);
     machine.address.insert("192.0.2.1".parse().unwrap(), vmail::config::AddressKind::Main);
@@ -51,6 +54,7 @@ fn whole_record() -> DomainRecord {
     let mut record = DomainRecord { plaintext: Some(Plaintext::Local), tls: pair(), ..DomainRecord::default() };
     let joe = UserQuota { inbox: Limit::Unlimited, storage: Limit::Unlimited, messages: Limit::Of(Count(1)) };
     record.quota.user.insert("joe".parse().unwrap(), joe);
+    record.delivery.filter = Some("/usr/local/bin/filter".parse().unwrap());
     record
 }
 

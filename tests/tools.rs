@@ -37,14 +37,7 @@ fn house(record: &str) -> House {
     let house = House::new("");
     house.domain("va.test", &format!("ip = [\"127.0.0.2\"]\nowner = \"vmail\"\n{record}"));
     house.user("joe@va.test", "secret");
-    make_home(&house, "joe@va.test");
     house
-}
-
-/// Where passwd says that it is, below the root.
-fn make_home(house: &House, owner: &str) {
-    let home = house.root().home(&owner.parse().unwrap());
-    fs::create_dir_all(house.root().path().join(home.strip_prefix("/").unwrap())).unwrap();
 }
 
 fn mbox(house: &House) -> String {
@@ -152,7 +145,6 @@ fn what_is_exported_comes_back_whatever_the_form() {
         vmail(&house, &["mailbox", "export", "joe@va.test", &target, "--format", form]);
         assert!(refusal(&house, &["mailbox", "export", "joe@va.test", &target, "--format", form]).contains("exists") || form == "maildir");
         house.user("eve@va.test", "secret");
-        make_home(&house, "eve@va.test");
         assert_eq!(vmail(&house, &["mailbox", "import", "eve@va.test", &target]), "6 messages\n");
         let again = house.beside("again");
         vmail(&house, &["mailbox", "export", "eve@va.test", again.to_str().unwrap(), "--format", "eml"]);
@@ -250,7 +242,7 @@ fn what_an_interrupted_conversion_left_is_cleared_away_and_late_mail_is_kept() {
     vmail(&house, &["mailbox", "import", "joe@va.test", &mbox(&house)]);
     vmail(&house, &["mailbox", "create", "joe@va.test", "Sent"]);
     let spool = house.root().spool(&"va.test".parse().unwrap());
-    let home = house.root().path().join(house.root().home(&"joe@va.test".parse().unwrap()).strip_prefix("/").unwrap());
+    let home = house.root().home(&"joe@va.test".parse().unwrap());
     let before = everything(&house, 1);
     // Before the swap: half of the new form.
     fs::write(home.join(".vmail-converting"), "mbox 0\0Sent\0").unwrap();

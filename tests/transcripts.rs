@@ -1,5 +1,5 @@
 //! Dialogues with the server, `tests/transcripts/PROTO/*.txt`, each replayed line by line, byte by byte, in sevens, and all at once.
-//! Those of IMAP are another language: see `tests/transcripts/imap.rs`.
+//! Those of IMAP and LMTP are other languages: see `tests/transcripts/imap.rs` and `tests/transcripts/lmtp.rs`.
 //!
 //! A file begins with directives, then comes the dialogue:
 //!
@@ -20,6 +20,7 @@
 
 mod imap;
 mod judge;
+mod lmtp;
 mod replay;
 mod script;
 

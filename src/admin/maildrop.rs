@@ -5,11 +5,14 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Gid, Uid};
 
-use crate::config::Spool;
-use crate::os::place::Place;
+use super::service;
+use crate::address::User;
+use crate::config::{self, Owned, Spool};
+use crate::os::place::{self, Place};
 use crate::os::{Actor, Dir};
 use crate::store::disk::Machine;
 use crate::store::maildir;
+use crate::vdomain::{Account, VirtualDomain};
 
 /// What a maildrop is, or is to be where there is none.
 pub(super) fn form(path: &Path, wanted: Spool) -> Spool {
@@ -26,6 +29,34 @@ pub(super) fn make(path: &Path, wanted: Spool, known: &[u32]) -> io::Result<Plac
         Spool::Maildir => Place::folder(path, known).map(|(place, _)| place),
         Spool::Mbox => Place::file(path, known),
     }
+}
+
+/// Makes the empty maildrop of an account that has none, as its first mail does where its owner may not: in the spool folders of old trees,
+/// which are root's. Does nothing where there is one, or where we are not root.
+///
+/// # Errors
+/// What is in the way, or what cannot be written.
+pub fn make_first(machine: &config::Machine, domain: &VirtualDomain, user: &User, account: &Account) -> io::Result<()> {
+    let path = domain.maildrop(user);
+    if path.symlink_metadata().is_ok() || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let owned = domain.record.owner;
+    let ids = match owned {
+        Owned::Vmail => service::user(machine),
+        Owned::User => Some((account.uid, account.gid)),
+    };
+    let known: Vec<u32> = service::known(machine).into_iter().chain(ids.map(|(uid, _)| uid)).collect();
+    let folder = &domain.realm.spool;
+    place::make_folders(folder.parent().unwrap_or(Path::new("/")))?;
+    match Place::folder(folder, &known)? {
+        (_, false) => {}
+        // As /var/mail is: each owner makes his own lock files, and removes nobody else's.
+        (new, true) if owned == Owned::User => new.set_mode(0o1777)?,
+        (new, true) => ids.map_or(Ok(()), |(uid, gid)| new.give(uid, gid))?,
+    }
+    let made = make(&path, domain.record.spool, &known)?;
+    give(&made, &path, ids)
 }
 
 /// The maildrop at `path`, which is there, and the mode it should have.

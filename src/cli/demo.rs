@@ -113,6 +113,11 @@ fn fill(root: &Root, demo: &Demo) -> anyhow::Result<()> {
         let new = NewUser { owner: format!("{user}@{name}").parse()?, full_name: full_name.into(), secret };
         Admin::lock(root.clone())?.add_user(&new)?;
     }
+    if demo.name == SALES {
+        let aliases = root.aliases(&name);
+        fs::write(&aliases, format!("sales: {MBOX_USER}, {MAILDIR_USER}\n"))
+            .with_context(|| format!("{}: can't be written", aliases.display()))?;
+    }
     deliver(root, &format!("{MAILDIR_USER}@{name}").parse()?, demo.more)
 }
 
@@ -131,6 +136,7 @@ fn machine() -> anyhow::Result<String> {
     let all = serde_json::to_string(&addresses())?;
     let mut listeners = String::new();
     for (proto, tls, usual) in LISTENERS {
+        let all = if proto == "lmtp" { format!("{MAIN:?}") } else { all.clone() };
         listeners += &format!("[[listen]]\nproto = \"{proto}\"\naddress = {all}\nport = {}\ntls = \"{tls}\"\n\n", free_port(usual)?);
     }
     let native = toml::to_string(&native())?;
@@ -178,7 +184,8 @@ fn as_json(root: &Root, started: &Started) -> serde_json::Value {
     let own = logins().map(|(demo, user, spool)| account(demo, user.to_owned(), demo.address, spool));
     let shared = logins().map(|(demo, user, spool)| account(demo, format!("{user}@{}", demo.name), SHARED, spool));
     let accounts: Vec<_> = own.chain(shared).collect();
-    json!({ "root": root.path(), "listeners": listeners, "accounts": accounts, "ca": root.etc().join("tls/ca.pem") })
+    let lmtp = root.run().join("lmtp");
+    json!({ "lmtp": lmtp, "root": root.path(), "listeners": listeners, "accounts": accounts, "ca": root.etc().join("tls/ca.pem") })
 }
 
 fn print(root: &Root, started: &Started, native: &Native) {
@@ -216,6 +223,9 @@ fn print(root: &Root, started: &Started, native: &Native) {
     println!("  curl {as_user} --cacert {} 'imaps://{SHARED}:{imaps}/INBOX;MAILINDEX=1'", ca.display());
     println!("  vmail --root {} mailbox list {MAILDIR_USER}@{}", root.path().display(), demo.name);
     println!("  vmail --root {} explain --local {SHARED} --login {MBOX_USER}@{}", root.path().display(), DOMAINS[1].name);
+    let lmtp = port(Proto::Lmtp, TlsMode::None);
+    println!("  swaks --protocol LMTP --server {MAIN}:{lmtp} --from you@example.org --to sales@{SALES}");
+    println!("  swaks --protocol LMTP --socket {}/lmtp --to {MAILDIR_USER}@{SALES}", root.run().display());
     println!("\nCtrl-C ends it.");
 }
 
@@ -247,8 +257,15 @@ const DOMAINS: &[Demo] = &[
     },
 ];
 /// The protocols, when TLS begins, and ports that are likely to be free.
-const LISTENERS: [(&str, &str, u16); 4] =
-    [("pop3", "starttls", 11_110), ("pop3", "implicit", 11_995), ("imap", "starttls", 11_143), ("imap", "implicit", 11_993)];
+const LISTENERS: [(&str, &str, u16); 5] = [
+    ("pop3", "starttls", 11_110),
+    ("pop3", "implicit", 11_995),
+    ("imap", "starttls", 11_143),
+    ("imap", "implicit", 11_993),
+    ("lmtp", "none", 11_024),
+];
+/// The domain with an alias of both its users.
+const SALES: &str = "va.test";
 const MAIN: &str = "127.0.0.1";
 const SHARED: &str = "127.0.0.4";
 const HOST: &str = "demo.vmail.test";

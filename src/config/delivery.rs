@@ -25,6 +25,10 @@ pub struct DeliveryRecord {
     pub full_names: bool,
     /// What becomes of mail for a user whose mailbox is full.
     pub over_quota: OverQuota,
+    /// A program that each message passes on its way into a mailbox: it reads the message and writes what is to be stored, or nothing
+    /// where that is nothing (behaviour.md §4.7). It runs as the mailbox's owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<CommandLine>,
 }
 
 /// What becomes of mail for a user whose mailbox is full.
@@ -47,6 +51,7 @@ impl Default for DeliveryRecord {
             plus_addressing: true,
             full_names: false,
             over_quota: OverQuota::Refuse,
+            filter: None,
         }
     }
 }
@@ -167,7 +172,7 @@ impl FromStr for CommandLine {
         let words = split(text)?;
         // The program itself is never chosen by mail.
         if !words.first().is_some_and(|program| program.starts_with('/') && !program.contains('%')) {
-            return Err("expected the absolute path of a program behind the bar".into());
+            return Err("expected the absolute path of a program".into());
         }
         let nothing = Tokens { addressed: "", primary: "", sender: "", user: "" };
         match words.iter().find(|word| replaced(word, &nothing).is_none()) {
@@ -206,6 +211,19 @@ impl fmt::Display for CommandLine {
             }
         }
         Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for CommandLine {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<CommandLine, D::Error> {
+        let text = String::deserialize(input)?;
+        text.parse().map_err(|why| serde::de::Error::custom(format!("{text:?}: {why}")))
+    }
+}
+
+impl Serialize for CommandLine {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        output.collect_str(self)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Pair, Plaintext, Root, Seconds, Size};
+use super::{Fault, LmtpSettings, Pair, Plaintext, Root, Seconds, Size};
 use crate::os::privilege;
 
 /// The settings of the machine. Every one has a default: an empty file, or none, is a working configuration.
@@ -48,10 +48,14 @@ pub struct Machine {
     pub pop3: Pop3Limits,
     /// IMAP.
     pub imap: ImapLimits,
+    /// LMTP.
+    pub lmtp: LmtpSettings,
     /// mbox spools.
     pub mbox: Mbox,
     /// All mailboxes.
     pub store: Store,
+    /// Mail on its way.
+    pub delivery: Delivery,
 }
 
 impl Default for Machine {
@@ -72,8 +76,10 @@ impl Default for Machine {
             limit: Limits::default(),
             pop3: Pop3Limits::default(),
             imap: ImapLimits::default(),
+            lmtp: LmtpSettings::default(),
             mbox: Mbox::default(),
             store: Store::default(),
+            delivery: Delivery::default(),
         }
     }
 }
@@ -121,7 +127,8 @@ impl Machine {
         if self.mbox.locks.is_empty() {
             return Err("mbox.locks must name one kind of lock at least".into());
         }
-        Ok(())
+        self.lmtp.check(&self.listen)?;
+        self.delivery.check()
     }
 
     /// The machine's own name.
@@ -205,13 +212,15 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 9051 §2.1, RFC 8314 §7).
+    /// The port, by protocol and TLS where none is set (RFC 1939 §3, RFC 9051 §2.1, RFC 8314 §7.1 and §7.2). LMTP has none of its own
+    /// (RFC 2033 §5): 24 is the one for private mail systems.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match (self.proto, self.tls) {
             (Proto::Pop3, TlsMode::Implicit) => 995,
             (Proto::Pop3, _) => 110,
             (Proto::Imap, TlsMode::Implicit) => 993,
             (Proto::Imap, _) => 143,
+            (Proto::Lmtp, _) => 24,
         })
     }
 }
@@ -224,6 +233,8 @@ pub enum Proto {
     Pop3,
     /// RFC 9051 and RFC 3501.
     Imap,
+    /// RFC 2033.
+    Lmtp,
 }
 
 impl Proto {
@@ -232,6 +243,7 @@ impl Proto {
         match self {
             Proto::Pop3 => "pop3",
             Proto::Imap => "imap",
+            Proto::Lmtp => "lmtp",
         }
     }
 }
@@ -361,6 +373,7 @@ impl Native {
         match proto {
             Proto::Pop3 => &self.pop3,
             Proto::Imap => &self.imap,
+            Proto::Lmtp => &[],
         }
     }
 
@@ -369,6 +382,7 @@ impl Native {
         match proto {
             Proto::Pop3 => Native { pop3: words, imap: Vec::new() },
             Proto::Imap => Native { imap: words, pop3: Vec::new() },
+            Proto::Lmtp => Native::default(),
         }
     }
 
@@ -459,6 +473,56 @@ pub enum LockKind {
 pub struct Store {
     /// When written mail is made to survive a power cut.
     pub fsync: Fsync,
+}
+
+/// One `[delivery]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// The largest message that is accepted: in KiB, or like "100M".
+    pub message_limit: Size,
+    /// The program that takes mail for other servers: sendmail(8), which every MTA brings.
+    pub sendmail: PathBuf,
+    /// The server that takes mail for others instead, by SMTP without TLS: `host:port`, on this machine or in its own network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay: Option<String>,
+    /// The user that programs and files of aliases and fallbacks are run and written as; unset: the service's user. Never root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program_user: Option<String>,
+    /// How long a program, a filter or the next server may take; what takes longer is ended, and the mail comes again.
+    pub deadline: Seconds,
+    /// Mail that has come through more servers is not sent on (RFC 5321 §6.3).
+    pub hops: usize,
+}
+
+impl Default for Delivery {
+    fn default() -> Delivery {
+        Delivery {
+            message_limit: Size::of_kib(128 * 1024).expect("it is far below the largest number of TOML"),
+            sendmail: "/usr/sbin/sendmail".into(),
+            relay: None,
+            program_user: None,
+            deadline: Seconds::whole(120),
+            hops: 100,
+        }
+    }
+}
+
+impl Delivery {
+    fn check(&self) -> Result<(), String> {
+        if self.message_limit.octets() == 0 || self.deadline.0.is_zero() || self.hops == 0 {
+            return Err("delivery.message_limit, delivery.deadline and delivery.hops must be more than 0".into());
+        }
+        if !self.sendmail.is_absolute() {
+            return Err("delivery.sendmail: the program needs its whole path, like \"/usr/sbin/sendmail\"".into());
+        }
+        let is_place = |relay: &str| relay.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        match &self.relay {
+            Some(relay) if !is_place(relay) => Err(format!("delivery.relay = {relay:?}: expected \"host:port\"")),
+            _ if self.program_user.as_deref() == Some("root") => Err("delivery.program_user: no program is run as root".into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// When written mail is made to survive a power cut.

@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::config::Fault;
-use crate::vdomain::aliases::{Member, Target, members};
+use crate::os::trust;
+use crate::vdomain::aliases::{Member, members};
 
-/// Who is on the list in the file at `path`. Programs and files on a list that others than the machine's administrators could have
-/// written to do not count (behaviour.md §11): they are [`Target::Broken`].
+/// Who is on the list in the file at `path`. Programs, files and further lists on a list that others than the machine's administrators could
+/// have written to do not count (behaviour.md §11): they are [`Target::Broken`](crate::vdomain::aliases::Target::Broken).
 ///
 /// # Errors
 /// It cannot be read.
@@ -18,7 +19,7 @@ pub fn read(path: &Path) -> Result<Vec<Member>, Fault> {
     let (mut members, flaws) = members(&text);
     flaws.iter().take(20).for_each(|flaw| tracing::warn!(event = "alias-fault", error = %flaw.fault(path)));
     if !trusted {
-        members.iter_mut().for_each(|member| distrust(&mut member.target));
+        members.iter_mut().for_each(|member| member.target.distrust());
     }
     Ok(members)
 }
@@ -30,22 +31,11 @@ fn text(path: &Path) -> io::Result<(Vec<u8>, bool)> {
     if !meta.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
     }
-    let trusted = is_ours(&meta) && path.parent().map(std::fs::metadata).transpose()?.is_none_or(|folder| is_ours(&folder));
+    let trusted = trust::is_ours(path);
     let mut text = Vec::new();
     // One octet more than a list may have tells that it is too long.
     file.take(MOST + 1).read_to_end(&mut text)?;
     Ok((text, trusted))
-}
-
-/// Whether nobody but root and this process's user can change it.
-fn is_ours(meta: &std::fs::Metadata) -> bool {
-    meta.mode() & 0o022 == 0 && [0, rustix::process::geteuid().as_raw()].contains(&meta.uid())
-}
-
-fn distrust(target: &mut Target) {
-    if matches!(target, Target::Program(_) | Target::File(_)) {
-        *target = Target::Broken(format!("{target}: this file or its folder can be written by others"));
-    }
 }
 
 /// Octets; [`members`] takes as many.

@@ -1,16 +1,27 @@
 //! What became of a message for one recipient, and how that is said: the one table of replies and exit codes (behaviour.md §4.2).
 
 use super::{Found, Plan, Refusal, Verdict};
+use crate::store::Trouble;
 
 /// What became of a message for one recipient or one leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It is where it belongs, durably.
     Done,
+    /// A filter wants it to be forgotten.
+    Dropped,
     /// The plan leads to nobody.
     Refused(Refusal),
     /// It has been in this mailbox before.
     Circling,
+    /// It has come through too many servers to be sent on.
+    TooFar,
+    /// It is larger than the machine takes.
+    TooLarge,
+    /// A program does not want it.
+    Declined,
+    /// The next server does not want it.
+    NotForwarded,
     /// A quota stands against it, and the domain refuses such mail.
     MailboxFull,
     /// A quota stands against it, and the domain lets such mail wait.
@@ -59,13 +70,18 @@ impl Outcome {
     pub fn reply(self) -> Reply {
         let (code, status, exit, text) = match self {
             Outcome::Done => (250, "2.0.0", 0, "delivered"),
+            Outcome::Dropped => (250, "2.0.0", 0, "accepted"),
             Outcome::Refused(Refusal::NotOurs) => (550, "5.1.2", 68, "this domain is not served here"),
             Outcome::Refused(Refusal::Rejected) => (550, "5.2.1", 69, "this domain accepts no mail"),
             Outcome::Refused(Refusal::Nobody) => (550, "5.1.1", 67, "there is no such user here"),
             Outcome::Refused(Refusal::Ambiguous) => (550, "5.1.4", 67, "several users here have that name"),
             Outcome::Refused(Refusal::Loop) => (554, "5.4.6", 70, "the address leads back to itself"),
             Outcome::Refused(Refusal::Option) => (553, "5.1.3", 67, "this name or this sender is not accepted here"),
-            Outcome::Circling => (554, "5.4.6", 70, "the message has been in this mailbox before"),
+            Outcome::Circling => (554, "5.4.6", 70, "the message has been here before"),
+            Outcome::TooFar => (554, "5.4.6", 70, "the message has come through too many servers"),
+            Outcome::TooLarge => (552, "5.3.4", 69, "the message is too large"),
+            Outcome::Declined => (554, "5.3.0", 69, "the message is not accepted here"),
+            Outcome::NotForwarded => (554, "5.0.0", 69, "the message is not accepted where it would be sent on to"),
             Outcome::MailboxFull => (552, "5.2.2", 73, "the mailbox is full"),
             Outcome::MailboxFullNow => (452, "4.2.2", 75, "the mailbox is full"),
             Outcome::BadMember => (554, "5.2.4", 70, "a member of this list cannot be reached"),
@@ -76,6 +92,17 @@ impl Outcome {
             Outcome::Broken => (451, "4.3.0", 75, "something went wrong here, try again later"),
         };
         Reply { code, status, exit, text }
+    }
+
+    /// What a trouble of the store means for mail that is on its way.
+    pub(super) fn of_trouble(trouble: &Trouble) -> Outcome {
+        match trouble {
+            Trouble::Busy(_) | Trouble::Changed(_) | Trouble::Gone(_) => Outcome::Busy,
+            Trouble::Full(_) => Outcome::DiskFull,
+            // Mail is never lost to an error: what nobody foresaw is for later.
+            Trouble::OverQuota(_) => Outcome::MailboxFullNow,
+            Trouble::NotMailbox { .. } | Trouble::NoFolder | Trouble::Exists | Trouble::BadName(_) | Trouble::Io { .. } => Outcome::Broken,
+        }
     }
 
     /// Whether the message has to come again.

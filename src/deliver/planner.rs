@@ -20,16 +20,8 @@ use crate::vdomain::{Named, Names, Standing, VirtualDomain};
 /// name, fallback. A name that an alias or a fallback leads to goes through the same again. Reads what has changed of the files of the
 /// domains concerned, and the include files; changes nothing. Each domain's files are looked at once, so that a plan is of one moment.
 pub fn plan(names: &dyn Names, to: &Address, from: &str) -> Plan {
-    let mut planner = Planner {
-        names,
-        from,
-        plan: Plan { steps: Vec::new() },
-        todo: vec![Task { parent: None, place: None, bounces_to: None, ask: Ask::Address(to.clone()) }],
-        views: HashMap::new(),
-        seen: HashMap::new(),
-        passed: HashMap::new(),
-        leaves: HashSet::new(),
-    };
+    let mut planner = Planner::new(names, from);
+    planner.todo.push(Task { parent: None, place: None, bounces_to: None, ask: Ask::Address(to.clone()) });
     planner.work();
     let leads_nowhere = matches!(planner.plan.verdict(), Verdict::Never(why) if ![Refusal::NotOurs, Refusal::Rejected].contains(&why));
     if leads_nowhere && is_role(to.local()) {
@@ -37,6 +29,17 @@ pub fn plan(names: &dyn Names, to: &Address, from: &str) -> Plan {
         planner.todo.push(task);
         planner.work();
     }
+    planner.plan
+}
+
+/// Who gets mail for `postmaster` without a domain, which everybody who takes mail takes (RFC 5321 §4.5.1): the machine's.
+pub fn plan_for_postmaster(names: &dyn Names, from: &str) -> Plan {
+    let mut planner = Planner::new(names, from);
+    let found = Found::Leads(Way::Postmaster);
+    planner.plan.steps.push(Step { subject: "postmaster".to_owned(), parent: None, depth: 0, place: None, bounces_to: None, found });
+    let task = planner.postmaster(0);
+    planner.todo.push(task);
+    planner.work();
     planner.plan
 }
 
@@ -73,7 +76,13 @@ struct Before {
 /// What a step found, and what it leads to.
 type Led = (Found, Vec<Task>);
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(names: &'a dyn Names, from: &'a str) -> Planner<'a> {
+        let plan = Plan { steps: Vec::new() };
+        let (views, seen, passed, leaves) = (HashMap::new(), HashMap::new(), HashMap::new(), HashSet::new());
+        Planner { names, from, plan, todo: Vec::new(), views, seen, passed, leaves }
+    }
+
     fn work(&mut self) {
         while let Some(Task { parent, place, bounces_to, ask }) = self.todo.pop() {
             let at = self.plan.steps.len();

@@ -11,8 +11,11 @@ use crate::config::{Machine, Root};
 use crate::vdomain::Directory;
 
 mod answers;
+mod leaves;
 mod mailboxes;
 mod outcomes;
+mod relays;
+mod seeds;
 mod vacations;
 
 /// A tree with domains.

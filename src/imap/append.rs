@@ -60,10 +60,8 @@ impl Session<'_> {
         args.space()?;
         let attributes = attributes(args)?;
         let to = to?;
-        match self.user()?.home.status(std::slice::from_ref(&to)).await.pop() {
-            Some(Err(trouble)) => Err(Refusal::of_target(trouble)),
-            _ => Ok((to, attributes)),
-        }
+        self.user()?.home.expects(&to).await.map_err(Refusal::of_target)?;
+        Ok((to, attributes))
     }
 
     async fn messages(&mut self, mut attributes: Attributes, mut announced: Announced) -> Result<Vec<Incoming>, Refusal> {

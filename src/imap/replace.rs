@@ -50,9 +50,7 @@ impl Session<'_> {
             selected.view.walk(selected.folder.state(), &uids).next().ok_or(Refusal::no("[NONEXISTENT] there is no such message"))?;
         let uid = message.uid;
         self.fits(&attributes, announced)?;
-        if let Some(Err(trouble)) = self.user()?.home.status(std::slice::from_ref(&to)).await.pop() {
-            return Err(Refusal::of_target(trouble));
-        }
+        self.user()?.home.expects(&to).await.map_err(Refusal::of_target)?;
         Ok((uid, to, attributes))
     }
 }

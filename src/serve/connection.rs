@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::limits::Crowded;
 use super::listener::{Place, ends};
+use super::lmtp;
 use super::server::{Now, Server};
 use crate::config::{Proto, TlsMode};
 use crate::house::{Call, End, Report};
@@ -21,6 +22,9 @@ use crate::wire::{Lost, Plain, Wire};
 
 /// Serves a connection that came in at `place`, to its end.
 pub async fn serve(server: Arc<Server>, place: Place, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    if place.proto == Proto::Lmtp {
+        return lmtp::serve_tcp(server, place, stream, peer, stop).await;
+    }
     let Ok(local) = stream.local_addr() else { return };
     let (local, peer) = ends(local, peer);
     let now = server.now();
@@ -60,6 +64,7 @@ pub fn patience(now: &Now, proto: Proto) -> Duration {
     match proto {
         Proto::Pop3 => now.house.machine.pop3.idle.0,
         Proto::Imap => now.house.machine.imap.idle.0,
+        Proto::Lmtp => now.house.machine.lmtp.idle.0,
     }
 }
 
@@ -85,6 +90,7 @@ pub async fn talk(now: &Now, proto: Proto, tls: TlsMode, mut wire: Box<Wire>, mu
             let report = Box::pin(imap::serve(wire, call, &now.house)).await;
             talked.log(&report, None, Some(&report.done));
         }
+        Proto::Lmtp => Box::pin(lmtp::talk(now, wire, lmtp::call_of(&call))).await,
     }
 }
 
@@ -148,6 +154,7 @@ pub fn refusal(proto: Proto, why: &str) -> String {
     match proto {
         Proto::Pop3 => format!("-ERR [SYS/TEMP] {why}\r\n"),
         Proto::Imap => format!("* BYE [UNAVAILABLE] {why}\r\n"),
+        Proto::Lmtp => format!("421 4.3.2 {why}\r\n"),
     }
 }
 

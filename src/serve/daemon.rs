@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::connection;
 use super::listener::{self, Bound, Place};
+use super::lmtp;
 use super::server::{Mode, Server};
 use super::systemd;
 use super::watch::Watch;
@@ -32,11 +33,12 @@ pub struct Started {
 pub fn run(root: Root, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
     let server = Arc::new(Server::load(root, Mode::Daemon, Native::default(), None)?);
     let (bound, are_passed) = listeners(&server)?;
+    let socket = lmtp::Socket::bind(&server)?;
     raise_open_files(&server);
     server.become_service()?;
     // Started after the rights are given up: Linux keeps them by thread.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(server, bound, are_passed, started));
+    let outcome = runtime.block_on(serve(server, bound, are_passed, socket, started));
     runtime.shutdown_background();
     outcome
 }
@@ -75,7 +77,13 @@ fn advice(error: &io::Error) -> String {
     }
 }
 
-async fn serve(server: Arc<Server>, bound: Vec<Bound>, are_passed: bool, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
+async fn serve(
+    server: Arc<Server>,
+    bound: Vec<Bound>,
+    are_passed: bool,
+    socket: Option<lmtp::Socket>,
+    started: impl FnOnce(&Started),
+) -> anyhow::Result<()> {
     let (stopper, stop) = watch::channel(false);
     let mut signals = Signals::new()?;
     let watched = Watch::over(&server.root);
@@ -83,6 +91,7 @@ async fn serve(server: Arc<Server>, bound: Vec<Bound>, are_passed: bool, started
         tracing::warn!(event = "watch", %error, "changes of the configuration are noticed at SIGHUP only");
     }
     let mut watched = watched.ok();
+    let mut local = lmtp::Local::begin(&server, socket, stop.clone());
     let mut accepting = Accepting { server: server.clone(), stop, tasks: HashMap::new(), are_passed };
     for one in bound {
         accepting.begin(one)?;
@@ -99,15 +108,20 @@ async fn serve(server: Arc<Server>, bound: Vec<Bound>, are_passed: bool, started
                 News::Reload => {
                     systemd::reloading();
                     accepting.reload().await;
+                    local.reload(&server).await;
                     systemd::ready("serving");
                 }
             },
-            () = changed(watched.as_mut()) => accepting.reload().await,
+            () = changed(watched.as_mut()) => {
+                accepting.reload().await;
+                local.reload(&server).await;
+            }
         }
     }
     systemd::stopping();
-    tracing::info!(event = "stopping", connections = server.limits.open() as u64);
+    tracing::info!(event = "stopping", connections = server.open() as u64);
     accepting.end();
+    local.end().await;
     // All sessions hear it, each says farewell in its own words.
     stopper.send_replace(true);
     drain(&server).await;
@@ -123,12 +137,12 @@ async fn changed(watched: Option<&mut Watch>) {
 
 async fn drain(server: &Server) {
     let all_gone = async {
-        while server.limits.open() > 0 {
+        while server.open() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     if tokio::time::timeout(DRAIN, all_gone).await.is_err() {
-        tracing::warn!(event = "stopped", connections = server.limits.open() as u64, "some sessions did not end in time");
+        tracing::warn!(event = "stopped", connections = server.open() as u64, "some sessions did not end in time");
     }
 }
 

@@ -78,6 +78,7 @@ pub fn place_of(socket: &Socket, name: &str, machine: &Machine) -> io::Result<Pl
         "pop3s" => (Proto::Pop3, TlsMode::Implicit),
         "imap" => (Proto::Imap, TlsMode::Starttls),
         "imaps" => (Proto::Imap, TlsMode::Implicit),
+        "lmtp" => (Proto::Lmtp, TlsMode::None),
         _ => machine.served_at(address.port()).unwrap_or((Proto::Pop3, TlsMode::Starttls)),
     };
     Ok(Place { proto, tls, address })

@@ -31,6 +31,8 @@ pub struct Server {
     pub root: Root,
     /// The connections there are.
     pub limits: Arc<Limits>,
+    /// The connections of LMTP, which are counted apart: they are the machine's own mail server's.
+    pub lmtp: Arc<Limits>,
     now: ArcSwap<Now>,
     mode: Mode,
 }
@@ -55,7 +57,12 @@ impl Server {
     pub fn load(root: Root, mode: Mode, native: Native, local: Option<IpAddr>) -> Result<Server, Fault> {
         let machine = Arc::new(Machine::load(&root)?);
         let now = Now::read(&root, machine, mode, native, local, None)?;
-        Ok(Server { root, limits: Arc::default(), now: ArcSwap::from_pointee(now), mode })
+        Ok(Server { root, limits: Arc::default(), lmtp: Arc::default(), now: ArcSwap::from_pointee(now), mode })
+    }
+
+    /// How many connections there are.
+    pub fn open(&self) -> usize {
+        self.limits.open() + self.lmtp.open()
     }
 
     /// The configuration as it is now.
@@ -86,7 +93,7 @@ impl Server {
         };
         let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
         if rustix::process::geteuid().is_root() {
-            own_folders(&self.root, uid, gid)?;
+            Places::below(&self.root, &now.house.machine).own(uid, gid)?;
         }
         privilege::become_service(uid, gid, self.needs(uid, gid))?;
         if self.mode == Mode::Daemon {
@@ -104,6 +111,8 @@ impl Server {
         }
         let domains = now.house.names.all();
         let has_owners = domains.iter().any(|domain| domain.record.owner == Owned::User);
+        let machine = &now.house.machine;
+        let has_program_user = machine.delivery.program_user.as_ref().is_some_and(|user| *user != machine.user);
         let has_root_files = domains.iter().any(|domain| {
             let users = &domain.realm.users;
             let record = self.root.record(&domain.name);
@@ -112,7 +121,7 @@ impl Server {
         let has_root_keys = now.door.key_files().any(|path| !privilege::may_read(path, uid, gid));
         let has_root_settings = !privilege::may_read(&self.root.machine(), uid, gid);
         Needs {
-            other_users: is_system || has_owners || !now.native.is_empty(),
+            other_users: is_system || has_owners || has_program_user || !now.native.is_empty(),
             root_files: is_system || has_root_files || has_root_keys || has_root_settings,
         }
     }
@@ -194,13 +203,4 @@ fn holders(names: &dyn Names, local: Option<IpAddr>) -> Vec<Arc<VirtualDomain>> 
         None if local.is_some_and(|local| names.declared(local) == Some(AddressKind::Shared)) => names.all(),
         None => Vec::new(),
     }
-}
-
-/// Makes the service's own folders, and gives them to it.
-fn own_folders(root: &Root, uid: u32, gid: u32) -> io::Result<()> {
-    for folder in [root.index(), root.redo(), root.quota(), root.staging(), root.run()] {
-        std::fs::create_dir_all(&folder)?;
-        std::os::unix::fs::chown(&folder, Some(uid), Some(gid))?;
-    }
-    Ok(())
 }

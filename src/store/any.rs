@@ -68,6 +68,10 @@ impl Home for AnyHome {
         each!(AnyHome, self, home => home.append(to, messages).await)
     }
 
+    async fn expects(&self, name: &FolderName) -> Result<(), Trouble> {
+        each!(AnyHome, self, home => home.expects(name).await)
+    }
+
     async fn status(&self, names: &[FolderName]) -> Vec<Result<Status, Trouble>> {
         each!(AnyHome, self, home => home.status(names).await)
     }

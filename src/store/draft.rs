@@ -1,12 +1,12 @@
 //! A message on its way into mailboxes: received and measured once, stored as often as there are recipients.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags};
 
 use super::measure::{Measure, Measured};
 use super::{Flags, Places, Trouble};
@@ -222,6 +222,25 @@ impl Letter {
             Some(trouble) => Err(trouble),
             None => read.map_err(Trouble::io("reading", Path::new("a staged message"))),
         }
+    }
+
+    /// `head` and the text from octet `start` on, in a file without a name, open at its beginning: for a program to read. Blocks.
+    pub(super) fn as_file(&self, head: &[u8], start: u64, places: &Places) -> io::Result<File> {
+        let mut file = match self.len() <= IN_MEMORY as u64 {
+            true => File::from(rustix::fs::memfd_create("message", MemfdFlags::CLOEXEC)?),
+            false => staged(&places.staging)?,
+        };
+        file.write_all(head)?;
+        let mut skipped = start;
+        self.each(|piece| {
+            let skip = usize::try_from(skipped).unwrap_or(usize::MAX).min(piece.len());
+            skipped -= skip as u64;
+            file.write_all(&piece[skip..])
+        })?;
+        // It may be opened again by a name like /dev/stdin, by another user.
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o444))?;
+        file.rewind()?;
+        Ok(file)
     }
 
     pub(super) fn measured(&self) -> &Measured {

@@ -209,11 +209,14 @@ pub fn rename(home: &LocalHome, from: &FolderName, to: &FolderName) -> Result<()
         return Ok(());
     }
     let (account, layout) = (home.account(), home.layout());
-    existing(home, from)?;
     let there = found(account, layout)?;
+    // It may be a mere level of the hierarchy.
     let moves = there.keys().filter(|name| name.starts_with(from));
     let moves: Vec<(FolderName, FolderName)> =
         moves.map(|old| old.renamed(from, to).map(|new| (old.clone(), new))).collect::<Result<_, _>>().map_err(Trouble::BadName)?;
+    if moves.is_empty() {
+        return Err(Trouble::NoFolder);
+    }
     if to.is_inbox() || there.contains_key(to) || moves.iter().any(|(_, new)| there.contains_key(new) && !new.starts_with(from)) {
         return Err(Trouble::Exists);
     }
@@ -296,7 +299,7 @@ fn make_levels(home: &LocalHome, path: &Path) -> io::Result<Dir> {
 }
 
 /// Where an existing folder is.
-fn existing(home: &LocalHome, name: &FolderName) -> Result<PathBuf, Trouble> {
+pub fn existing(home: &LocalHome, name: &FolderName) -> Result<PathBuf, Trouble> {
     let path = path(home.account(), home.layout(), name)?;
     match home.account().actor.run(|| path.symlink_metadata()) {
         // A level of the hierarchy.

@@ -136,6 +136,15 @@ impl Home for LocalHome {
         mailbox.on_thread(move |mailbox| mailbox.append(&messages)).await
     }
 
+    async fn expects(&self, name: &FolderName) -> Result<(), Trouble> {
+        if name.is_inbox() {
+            // It comes into being with its first message.
+            return Ok(());
+        }
+        let name = name.clone();
+        self.on_thread(move |home| folders::existing(home, &name).map(drop)).await
+    }
+
     async fn status(&self, names: &[FolderName]) -> Vec<Result<Status, Trouble>> {
         let mut all = Vec::with_capacity(names.len());
         for name in names {

@@ -18,6 +18,7 @@ use crate::os::Actor;
 mod append;
 mod change;
 mod learn;
+mod queue;
 mod read;
 mod rebuild;
 mod settle;
@@ -37,6 +38,7 @@ pub struct Mailbox {
     kept: Mutex<Kept>,
     journal: sync::Shared,
     turn: Mutex<()>,
+    queue: queue::Queue,
     /// A session has had it open.
     pub is_seen: AtomicBool,
 }
@@ -78,6 +80,7 @@ impl Open {
             kept: Mutex::new(Kept::Nothing),
             journal: sync::Shared::default(),
             turn: Mutex::new(()),
+            queue: queue::Queue::default(),
             is_seen: AtomicBool::new(false),
         });
         open.insert(index, Arc::downgrade(&mailbox));
@@ -171,8 +174,15 @@ impl Mailbox {
 
     /// Keeps other threads and programs from changing the files; see [`Spool::hold`].
     pub fn hold(&self, make: bool) -> Result<Option<Turn<'_>>, Trouble> {
-        // Threads of this process queue up here: whoever waits for a lock of files must look again and again.
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hold_in(self.turn(), make)
+    }
+
+    /// Threads of this process queue up here: whoever waits for a lock of files must look again and again.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hold_in<'a>(&'a self, turn: MutexGuard<'a, ()>, make: bool) -> Result<Option<Turn<'a>>, Trouble> {
         Ok(self.spool.hold(make)?.map(|hold| Turn { hold, _turn: turn }))
     }
 

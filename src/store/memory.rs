@@ -204,7 +204,10 @@ impl Home for MemoryHome {
         if to.starts_with(from) {
             return Err(Trouble::BadName(super::name::BadName::Reserved));
         }
-        mail.folder(from)?;
+        // It may be a mere level of the hierarchy.
+        if !mail.folders.keys().any(|name| name.starts_with(from)) {
+            return Err(Trouble::NoFolder);
+        }
         let renamed = |name: &FolderName| name.renamed(from, to).map_err(Trouble::BadName);
         for name in mail.folders.keys().filter(|name| name.starts_with(from)) {
             let new = renamed(name)?;
@@ -240,6 +243,10 @@ impl Home for MemoryHome {
         let appended = self.0.mail().folder(to)?.append(messages)?;
         self.0.tell(to);
         Ok(appended)
+    }
+
+    async fn expects(&self, name: &FolderName) -> Result<(), Trouble> {
+        self.0.mail().folder(name).map(drop)
     }
 
     async fn status(&self, names: &[FolderName]) -> Vec<Result<Status, Trouble>> {

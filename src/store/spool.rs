@@ -124,3 +124,14 @@ pub enum Staged {
     /// As they will stand in an mbox: there is no place there where nobody would see them.
     Mbox(mbox::Staged),
 }
+
+impl Staged {
+    /// Those of `other` follow; it is of the same mailbox.
+    pub fn join(&mut self, other: Staged) {
+        match (self, other) {
+            (Staged::Maildir(staged), Staged::Maildir(other)) => staged.join(other),
+            (Staged::Mbox(staged), Staged::Mbox(other)) => staged.join(other),
+            _ => unreachable!("a mailbox is of one kind"),
+        }
+    }
+}

@@ -42,6 +42,26 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// The same, for another who waited for the same.
+    pub(super) fn again(&self) -> Trouble {
+        match self {
+            Trouble::Busy(path) => Trouble::Busy(path.clone()),
+            Trouble::Full(path) => Trouble::Full(path.clone()),
+            Trouble::Gone(path) => Trouble::Gone(path.clone()),
+            Trouble::Changed(path) => Trouble::Changed(path.clone()),
+            Trouble::NotMailbox { path, what } => Trouble::NotMailbox { path: path.clone(), what },
+            Trouble::NoFolder => Trouble::NoFolder,
+            Trouble::Exists => Trouble::Exists,
+            Trouble::BadName(name) => Trouble::BadName(name.clone()),
+            Trouble::OverQuota(over) => Trouble::OverQuota(*over),
+            Trouble::Io { doing, path, source } => {
+                let source =
+                    source.raw_os_error().map_or_else(|| io::Error::new(source.kind(), source.to_string()), io::Error::from_raw_os_error);
+                Trouble::Io { doing, path: path.clone(), source }
+            }
+        }
+    }
+
     /// For `map_err`: what the system said while `doing` something with `path`.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
         move |source| match source.kind() {

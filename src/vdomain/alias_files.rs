@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::aliases::{self, Alias, Aliases};
 use crate::config::Fault;
 use crate::os::cached::Cached;
+use crate::os::trust;
 
 /// `aliases.DOMAIN` and the further files that the record names: read when first asked for and again whenever they change.
 #[derive(Debug, Default)]
@@ -58,9 +59,12 @@ impl AliasesNow {
     }
 }
 
-/// Says what is wrong, each time that the file is read anew; a file that is wrong in every line fills no log.
+/// Programs, files and lists count only where nobody but the machine's administrators can write. Says what is wrong, each time that the file is read anew; a file that is wrong in every line fills no log.
 fn read(text: &[u8], file: &Path) -> Aliases {
-    let (aliases, flaws) = aliases::parse(text);
+    let (mut aliases, flaws) = aliases::parse(text);
+    if !trust::is_ours(file) {
+        aliases.distrust();
+    }
     flaws.iter().take(20).for_each(|flaw| tracing::warn!(event = "alias-fault", error = %flaw.fault(file)));
     aliases
 }

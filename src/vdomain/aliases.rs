@@ -56,6 +56,11 @@ impl Aliases {
         self.by_name.iter().map(|(name, alias)| (&**name, alias))
     }
 
+    /// As [`Target::distrust`], of all that it says.
+    pub fn distrust(&mut self) {
+        self.by_name.values_mut().flat_map(|alias| &mut alias.targets).for_each(Target::distrust);
+    }
+
     /// How many names there are.
     pub fn len(&self) -> usize {
         self.by_name.len()

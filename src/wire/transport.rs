@@ -1,4 +1,4 @@
-//! What carries the octets: TCP, TLS over it, or a pipe in memory for tests.
+//! What carries the octets: TCP, TLS over it, a socket of this machine, or a pipe in memory for tests.
 
 use std::fs::File;
 use std::future::{Future, poll_fn};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::io::ReadWriteFlags;
 use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::{FULL, Wanted};
@@ -23,6 +23,8 @@ use super::{FULL, Wanted};
 pub enum Plain {
     /// A client.
     Tcp(TcpStream),
+    /// A client on this machine.
+    Unix(UnixStream),
     /// A test.
     Pipe(DuplexStream),
 }
@@ -101,6 +103,7 @@ impl Transport {
     async fn readable(&self) -> io::Result<()> {
         match self.plain() {
             Some(Plain::Tcp(tcp)) => tcp.readable().await,
+            Some(Plain::Unix(unix)) => unix.readable().await,
             Some(Plain::Pipe(_)) | None => Ok(()),
         }
     }
@@ -115,8 +118,12 @@ impl Transport {
 
     /// Writes what the socket takes at once; how much that is. Of TLS and pipes, nothing.
     pub(super) fn write_now(&self, octets: &[u8]) -> io::Result<usize> {
-        let Transport::Plain(Plain::Tcp(tcp)) = self else { return Ok(0) };
-        match tcp.try_write(octets) {
+        let written = match self {
+            Transport::Plain(Plain::Tcp(tcp)) => tcp.try_write(octets),
+            Transport::Plain(Plain::Unix(unix)) => unix.try_write(octets),
+            _ => return Ok(0),
+        };
+        match written {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             written => written,
         }
@@ -153,15 +160,17 @@ impl Transport {
         let _ = match self {
             Transport::Tls(tls) => progress(tls.shutdown()).await,
             Transport::Plain(Plain::Pipe(pipe)) => pipe.shutdown().await,
-            Transport::Plain(Plain::Tcp(_)) | Transport::Gone => Ok(()),
+            Transport::Plain(Plain::Tcp(_) | Plain::Unix(_)) | Transport::Gone => Ok(()),
         };
     }
 
     /// Says that no more is coming, and reads until the client says the same.
     pub(super) async fn end_and_drain(&mut self) -> io::Result<()> {
         self.close().await;
-        if let Some(Plain::Tcp(tcp)) = self.plain() {
-            socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write)?;
+        match self.plain() {
+            Some(Plain::Tcp(tcp)) => socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write)?,
+            Some(Plain::Unix(unix)) => socket2::SockRef::from(unix).shutdown(std::net::Shutdown::Write)?,
+            Some(Plain::Pipe(_)) | None => {}
         }
         let mut rest = Vec::new();
         for _ in 0..DRAIN {
@@ -240,6 +249,7 @@ impl AsyncRead for Plain {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Plain::Tcp(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Plain::Unix(unix) => Pin::new(unix).poll_read(context, buffer),
             Plain::Pipe(pipe) => Pin::new(pipe).poll_read(context, buffer),
         }
     }
@@ -249,6 +259,7 @@ impl AsyncWrite for Plain {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Plain::Tcp(tcp) => Pin::new(tcp).poll_write(context, octets),
+            Plain::Unix(unix) => Pin::new(unix).poll_write(context, octets),
             Plain::Pipe(pipe) => Pin::new(pipe).poll_write(context, octets),
         }
     }
@@ -256,6 +267,7 @@ impl AsyncWrite for Plain {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Plain::Tcp(tcp) => Pin::new(tcp).poll_flush(context),
+            Plain::Unix(unix) => Pin::new(unix).poll_flush(context),
             Plain::Pipe(pipe) => Pin::new(pipe).poll_flush(context),
         }
     }
@@ -263,6 +275,7 @@ impl AsyncWrite for Plain {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Plain::Tcp(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Plain::Unix(unix) => Pin::new(unix).poll_shutdown(context),
             Plain::Pipe(pipe) => Pin::new(pipe).poll_shutdown(context),
         }
     }

@@ -42,7 +42,7 @@ pub struct Imap {
 }
 
 /// A socket, of any kind.
-trait Stream: Read + Write + Send {}
+pub trait Stream: Read + Write + Send {}
 impl<S: Read + Write + Send> Stream for S {}
 
 impl Imap {
@@ -66,9 +66,14 @@ impl Imap {
         let stream = super::until(&format!("a listener on {to:?}"), 20, || TcpStream::connect(&to[..]).ok());
         stream.set_read_timeout(Some(SILENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut imap = Imap { stream: BufReader::new(Box::new(stream)), child: None, commands: 0 };
+        let mut imap = Imap::over(stream);
         let greeting = imap.line();
         (imap, greeting)
+    }
+
+    /// Over a stream on which nothing waits to be read.
+    pub fn over(stream: impl Stream + 'static) -> Imap {
+        Imap { stream: BufReader::new(Box::new(stream)), child: None, commands: 0 }
     }
 
     /// Dials and logs in.
@@ -98,9 +103,17 @@ impl Imap {
         assert!(go_on.starts_with('+'), "{command}: {go_on}");
     }
 
-    fn send(&mut self, command: &str) {
+    /// Says a piece of a command.
+    pub fn stutter(&mut self, piece: &str) {
+        self.stream.get_mut().write_all(piece.as_bytes()).unwrap();
+        self.stream.get_mut().flush().unwrap();
+    }
+
+    /// Says a command, and hears nothing.
+    pub fn send(&mut self, command: &str) {
         self.commands += 1;
         self.stream.get_mut().write_all(format!("t{} {command}\r\n", self.commands).as_bytes()).unwrap();
+        self.stream.get_mut().flush().unwrap();
     }
 
     fn answers(&mut self) -> Vec<String> {
@@ -162,7 +175,7 @@ impl Imap {
     }
 
     /// A line with its literals, which must be small, without the last CRLF.
-    fn line(&mut self) -> String {
+    pub fn line(&mut self) -> String {
         let mut line = Vec::new();
         loop {
             let read = self.stream.read_until(b'\n', &mut line).unwrap_or_else(|error| panic!("silence: {error}"));

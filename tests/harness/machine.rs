@@ -76,6 +76,7 @@ impl Machine {
             ("vimapd", "/usr/sbin"),
             ("checkvdomain", "/usr/sbin"),
             ("vnewvirtmaps", "/usr/sbin"),
+            ("vdeliver", "/usr/sbin"),
         ] {
             let place = Path::new(folder).join(program);
             let _ = fs::remove_file(&place);

@@ -106,6 +106,11 @@ impl Ours {
 
 /// The text of a message; `None` if it is gone.
 pub async fn text(folder: &mut AnyFolder, uid: u32) -> Option<String> {
+    octets(folder, uid).await.map(|octets| String::from_utf8(octets).unwrap())
+}
+
+/// The octets of a message; `None` if it is gone.
+pub async fn octets(folder: &mut AnyFolder, uid: u32) -> Option<Vec<u8>> {
     let mut reader = match folder.read(uid).await {
         Err(Trouble::Gone(_)) => return None,
         reader => reader.unwrap(),
@@ -113,7 +118,7 @@ pub async fn text(folder: &mut AnyFolder, uid: u32) -> Option<String> {
     let (mut text, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
     loop {
         match reader.fill(&mut piece).await.unwrap() {
-            0 => return Some(String::from_utf8(text).unwrap()),
+            0 => return Some(text),
             some => text.extend_from_slice(&piece[..some]),
         }
     }

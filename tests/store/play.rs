@@ -189,7 +189,7 @@ impl Play {
         let taken = moved.iter().any(|name| self.model.folders.contains_key(&name.renamed(from, to).unwrap()));
         let is_inbox = from.is_inbox();
         match outcome {
-            Err(Trouble::NoFolder) => assert!(!self.model.folders.contains_key(from)),
+            Err(Trouble::NoFolder) => assert!(moved.is_empty()),
             Err(Trouble::Exists) => assert!(taken || self.model.folders.contains_key(to) || from == to || self.is_blocked(to)),
             Err(Trouble::BadName(_)) => assert!(to.starts_with(from) || to.is_inbox() || self.is_blocked(to)),
             Err(trouble) => panic!("{trouble}"),
@@ -202,7 +202,7 @@ impl Play {
                 self.model.folders.insert(to.clone(), target);
             }
             Ok(()) => {
-                assert!(!taken && self.model.folders.contains_key(from));
+                assert!(!taken && !moved.is_empty());
                 for old in moved {
                     let mailbox = self.model.folders.remove(&old).unwrap();
                     self.model.folders.insert(old.renamed(from, to).unwrap(), mailbox);

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -355,35 +355,6 @@ fn a_wrong_expectation_is_noticed() {
         let mismatch = replay(&Script::parse(&wrong.replace("E:", "1E")), Mode::Line).unwrap_err();
         assert!(mismatch.starts_with(&format!("{line}: ")), "{wrong}: {mismatch}");
     }
-}
-
-/// RFC 9051 §6.2.1: what was sent in the clear behind STARTTLS, by whomever, is not done within TLS.
-#[test]
-fn what_is_injected_before_tls_is_forgotten() {
-    let script = Script { has_certificate: true, logs_in: false, ..Script::parse("") };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let tree = furnish(&script);
-        let authority = tree.certificate(&["mail.va.test"]);
-        let server = tree.open(serve::Mode::Daemon);
-        let (ours, session) = Dial::to("192.0.2.2").connect_imap(&server, 1 << 20);
-        let mut clear = BufReader::new(ours);
-        clear.write_all(b"a STARTTLS\r\nb NOOP\r\nc LOGIN joe {6}\r\n").await.unwrap();
-        let mut heard = String::new();
-        while !heard.contains("a OK") {
-            assert!(clear.read_line(&mut heard).await.unwrap() > 0, "{heard}");
-        }
-        let name = rustls::pki_types::ServerName::try_from("mail.va.test").unwrap();
-        let connector = tokio_rustls::TlsConnector::from(crate::stls::client(&authority));
-        let mut tls = connector.connect(name, clear.into_inner()).await.unwrap();
-        tls.write_all(b"d LOGIN joe secret\r\ne STARTTLS\r\nf LOGOUT\r\n").await.unwrap();
-        let mut within = String::new();
-        tls.read_to_string(&mut within).await.unwrap();
-        let lines: Vec<&str> = within.lines().map(|line| &line[..line.len().min(9)]).collect();
-        assert_eq!(lines, ["d OK [CAP", "e BAD you", "* BYE goo", "f OK LOGO"], "{within}");
-        let report = session.await.unwrap();
-        assert_eq!((report.user.as_deref(), report.sni.as_deref()), (Some("joe"), Some("mail.va.test")));
-    });
 }
 
 /// RFC 4978: every reply can be read when it has come, and what a client sent behind COMPRESS is compressed already.

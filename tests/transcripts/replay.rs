@@ -87,7 +87,11 @@ async fn converse(script: &Script, session: &Session, mode: Mode, pipe: DuplexSt
     if script.logs_in {
         log_in(&mut input, &mut output).await.map_err(|error| format!("0: login: {error}"))?;
     }
-    let mut speaker = Speaker::begin(session, mode, output);
+    let said = session.steps.iter().filter_map(|(_, step)| match step {
+        Step::Client(said) => Some(&said[..]),
+        _ => None,
+    });
+    let mut speaker = Speaker::begin(said.collect::<Vec<_>>().concat(), mode, output);
     for (at, step) in &session.steps {
         let outcome = match step {
             Step::Client(said) => {
@@ -118,21 +122,17 @@ async fn log_in(input: &mut BufReader<ReadHalf<DuplexStream>>, output: &mut Writ
 }
 
 /// The client's mouth: it waits for its turn, or talks on while we listen.
-enum Speaker {
+pub enum Speaker {
     Waiting(WriteHalf<DuplexStream>),
     Talking(JoinHandle<WriteHalf<DuplexStream>>),
 }
 
 impl Speaker {
-    fn begin(session: &Session, mode: Mode, mut output: WriteHalf<DuplexStream>) -> Speaker {
+    /// Begins to say `all`, unless it has to wait for its turn.
+    pub fn begin(all: Vec<u8>, mode: Mode, mut output: WriteHalf<DuplexStream>) -> Speaker {
         if mode.waits() {
             return Speaker::Waiting(output);
         }
-        let said = session.steps.iter().filter_map(|(_, step)| match step {
-            Step::Client(said) => Some(&said[..]),
-            _ => None,
-        });
-        let all = said.collect::<Vec<_>>().concat();
         Speaker::Talking(tokio::spawn(async move {
             // The server may have closed before it heard all.
             let _ = output.write_all(&all).await;
@@ -140,14 +140,14 @@ impl Speaker {
         }))
     }
 
-    async fn say(&mut self, said: &[u8]) {
+    pub async fn say(&mut self, said: &[u8]) {
         if let Speaker::Waiting(output) = self {
             // As above; and it may be waiting to be heard.
             let _ = timeout(PATIENCE, output.write_all(said)).await;
         }
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         if let Speaker::Talking(task) = self {
             drop(task.await.unwrap());
         }
@@ -164,7 +164,7 @@ async fn hear(input: &mut BufReader<ReadHalf<DuplexStream>>, expected: &[u8]) ->
     }
 }
 
-async fn hear_nothing(input: &mut BufReader<ReadHalf<DuplexStream>>) -> Result<(), String> {
+pub async fn hear_nothing(input: &mut BufReader<ReadHalf<DuplexStream>>) -> Result<(), String> {
     let mut rest = Vec::new();
     match timeout(PATIENCE, input.read_to_end(&mut rest)).await {
         Ok(Ok(_)) if rest.is_empty() => Ok(()),

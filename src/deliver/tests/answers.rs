@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset};
 
 use super::Site;
-use crate::config::Fsync;
+use crate::config::{Fsync, Machine};
 use crate::deliver::answer::{Letterhead, compose};
 use crate::deliver::{Answer, Found, Leaf, Mail, Outcome, Silence, Submission, answerable, auto_reply};
 use crate::store::{Letter, Places};
@@ -183,7 +183,7 @@ pub fn stand_in(folder: &Path, end: &str) -> Submission {
     let script = format!("#!/bin/sh\nprintf '%s|' \"$@\" > {0}/words\ncat > {0}/message\n{end}\n", folder.display());
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    Submission { program, deadline: Duration::from_secs(20) }
+    Submission { program, deadline: Duration::from_secs(20), ..Submission::of(&Machine::default()) }
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {

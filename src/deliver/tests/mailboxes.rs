@@ -5,35 +5,55 @@ use std::fs;
 use super::Site;
 use crate::address::Owner;
 use crate::config::Machine;
-use crate::deliver::{Leaf, Mail, Mailbox, Outcome};
+use crate::deliver::{Carrier, Leaf, Mail, Mailbox, Outcome, plan};
 use crate::store::{Draft, Letter, Places, Store};
 
-struct Post {
-    site: Site,
-    store: Store,
+pub struct Post {
+    pub site: Site,
+    pub carrier: Carrier,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Post {
     fn new(record: &str) -> Post {
-        let site = Site::new(&format!("owner = \"vmail\"\n{record}"), "list: joe\nowner-list: ann\n");
-        let places = Places::below(&site.root, &Machine::default());
-        for folder in
-            [&places.index, &places.redo, &places.quota, &places.staging, &places.run, &site.root.spool(&"va.test".parse().unwrap())]
-        {
+        Post::of(&Machine::default(), &format!("owner = \"vmail\"\n{record}"), "list: joe\nowner-list: ann\n")
+    }
+
+    pub fn of(machine: &Machine, record: &str, aliases: &str) -> Post {
+        let site = Site::new(record, aliases);
+        let places = Places::below(&site.root, machine);
+        let spool = site.root.spool(&"va.test".parse().unwrap());
+        for folder in [&places.index, &places.redo, &places.quota, &places.staging, &places.run, &spool] {
             fs::create_dir_all(folder).unwrap();
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Post { site, store: Store::new(places), runtime }
+        Post { site, carrier: Carrier::new(Store::new(places), machine), runtime }
+    }
+
+    /// Brings `mail` to all of `to`, with the answers of machines.
+    pub fn carry(&self, to: &[&str], mail: &Mail) -> Vec<Outcome> {
+        let directory = self.site.directory();
+        let plans: Vec<_> = to.iter().map(|to| plan(&directory, &to.parse().unwrap(), mail.sender())).collect();
+        self.runtime.block_on(async {
+            let carried = self.carrier.carry(&plans, mail).await;
+            self.carrier.answer(&plans, mail, &carried).await;
+            carried.outcomes
+        })
+    }
+
+    /// The texts of what lies in a user's Maildir.
+    pub fn all_of(&self, user: &str) -> Vec<String> {
+        let new = self.site.root.spool(&"va.test".parse().unwrap()).join(user).join("new");
+        fs::read_dir(new).into_iter().flatten().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
     }
 
     fn letter(&self, text: &[u8]) -> Letter {
-        let mut draft: Draft = self.store.draft();
+        let mut draft: Draft = self.carrier.store().draft();
         draft.push(text).unwrap();
         draft.finish().unwrap()
     }
 
-    fn mail(&self, sender: &str, text: &[u8]) -> Mail {
+    pub fn mail(&self, sender: &str, text: &[u8]) -> Mail {
         Mail::new(self.letter(text), sender).unwrap()
     }
 
@@ -41,7 +61,7 @@ impl Post {
         let plan = self.site.plan(to);
         let (step, leaf) = plan.leaves().next().unwrap();
         let Leaf::Mailbox(mailbox) = leaf else { panic!("{leaf}") };
-        self.runtime.block_on(mailbox.deliver(mail, step.bounces_to.as_deref(), &self.store))
+        self.runtime.block_on(mailbox.deliver(mail, step.bounces_to.as_deref(), &self.carrier))
     }
 
     /// What lies in the only new file of joe's Maildir, or in his mbox.
@@ -137,7 +157,7 @@ fn large_messages_and_headers_arrive_whole() {
     ] {
         let mail = post.mail("a@x.org", text.as_bytes());
         let owner: Owner = "joe@va.test".parse().unwrap();
-        let letter = mail.letter_for(&owner, "a@x.org", &post.store).unwrap();
+        let letter = mail.letter_for(&owner, "a@x.org", post.carrier.store()).unwrap();
         let stored = letter.beginning(usize::MAX).unwrap();
         let expected = format!("Return-Path: <a@x.org>\nDelivered-To: joe@va.test\n{}", text.replacen("Return-Path: <old>\n", "", 1));
         assert!(stored == expected.as_bytes(), "{} octets, {} expected", stored.len(), expected.len());
@@ -159,5 +179,5 @@ fn a_delivery_may_run_on_any_thread() {
     let plan = post.site.plan("joe@va.test");
     let Some((_, Leaf::Mailbox(mailbox))) = plan.leaves().next() else { panic!() };
     let mailbox: &Mailbox = mailbox;
-    is_send(&mailbox.deliver(&post.mail("", b"x"), None, &post.store));
+    is_send(&mailbox.deliver(&post.mail("", b"x"), None, &post.carrier));
 }

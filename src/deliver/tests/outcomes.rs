@@ -3,8 +3,9 @@
 use super::Site;
 use crate::deliver::{Fate, Outcome, Refusal};
 
-const ALL: [Outcome; 16] = [
+const ALL: [Outcome; 21] = [
     Outcome::Done,
+    Outcome::Dropped,
     Outcome::Refused(Refusal::NotOurs),
     Outcome::Refused(Refusal::Rejected),
     Outcome::Refused(Refusal::Nobody),
@@ -12,6 +13,10 @@ const ALL: [Outcome; 16] = [
     Outcome::Refused(Refusal::Loop),
     Outcome::Refused(Refusal::Option),
     Outcome::Circling,
+    Outcome::TooFar,
+    Outcome::TooLarge,
+    Outcome::Declined,
+    Outcome::NotForwarded,
     Outcome::MailboxFull,
     Outcome::MailboxFullNow,
     Outcome::BadMember,

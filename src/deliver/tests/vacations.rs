@@ -23,7 +23,7 @@ struct Desk {
 
 impl Desk {
     fn new(record: &str) -> Desk {
-        let site = Site::new(&format!("{RECORD}{record}"), "sales: joe\nclub: joe, ann\n");
+        let site = Site::new(&format!("{RECORD}{record}"), "sales: joe\nclub: joe, ann\npostmaster: joe\n");
         let folder = tempfile::tempdir().unwrap();
         let by = stand_in(folder.path(), "");
         fs::create_dir_all(site.root.path().join("h")).unwrap();
@@ -58,6 +58,10 @@ impl Desk {
         self.answer_at(noon(), to, sender, text)
     }
 
+    fn words(&self) -> String {
+        fs::read_to_string(self.folder.path().join("words")).unwrap_or_default()
+    }
+
     fn sent(&self) -> Option<String> {
         fs::read_to_string(self.folder.path().join("message")).ok()
     }
@@ -65,6 +69,48 @@ impl Desk {
 
 fn noon() -> DateTime<FixedOffset> {
     DateTime::parse_from_rfc3339("2026-12-24T12:00:00+01:00").unwrap()
+}
+
+/// Each line of the corpus: what comes of a message, and that an answer goes to the envelope sender alone.
+#[test]
+fn a_corpus_of_mail_is_answered_as_it_should_be() {
+    let mut wrong = Vec::new();
+    let lines: Vec<&str> = include_str!("vacations.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert!(lines.len() >= 150);
+    for line in lines {
+        let [expected, sender, to, header] = line.split(" | ").collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let desk = Desk::on();
+        let sender = if sender == "<>" { "" } else { sender };
+        let text = format!(
+            "{}\n\nTo: joe@va.test\nPrecedence: bulk\n",
+            header.replace('~', "To: joe@va.test").replace("\\n", "\n").replace("\\t", "\t")
+        );
+        let told = match desk.answer(to, sender, &text) {
+            Ok(()) if desk.words() == format!("-i|-f|<>|--|{sender}|") => "answered".to_owned(),
+            Ok(()) => format!("{} instead", desk.words()),
+            Err(silence) => format!("{silence:?}").to_lowercase(),
+        };
+        if told != expected {
+            wrong.push(format!("{told}: {line}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+// postfixadmin#832, hestiacp#1468: answers went out after the last day, and before the first.
+#[test]
+fn a_notice_ends_with_its_last_day_wherever_the_day_is_looked_at() {
+    for (now, is_time) in [
+        ("2026-12-23T23:59:59+01:00", false),
+        ("2026-12-24T00:00:00+01:00", true),
+        ("2027-01-06T23:59:59+01:00", true),
+        ("2027-01-07T00:00:00+01:00", false),
+    ] {
+        let desk = Desk::on();
+        fs::write(desk.given("joe.vacation"), format!("X-Vacation-Begin: 2026-12-24\nX-Vacation-End: 2027-01-06\n{TEXT}")).unwrap();
+        let now = DateTime::parse_from_rfc3339(now).unwrap();
+        assert_eq!(desk.answer_at(now, "joe@va.test", "a@x.org", TO_JOE).is_ok(), is_time, "{now}");
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::Mailbox;
+use super::queue::Ticket;
+use crate::store::spool::Hold;
 use crate::store::{Appended, Changes, Incoming, Trouble};
 
 impl Mailbox {
@@ -15,17 +17,37 @@ impl Mailbox {
 
     /// As [`Mailbox::append`], whatever the quota says.
     pub(super) fn append_reserved(&self, messages: &[Incoming]) -> Result<Appended, Trouble> {
-        let mut staged = Some(self.spool.stage(messages)?);
-        let mut turn = self.hold(true)?.ok_or(Trouble::NoFolder)?;
-        let mut appended = Appended { uidvalidity: 0, uids: Vec::new() };
-        self.write_held(&mut *turn.hold, &mut |hold, state| {
-            let head = state.head();
-            appended = Appended { uidvalidity: head.uidvalidity, uids: (head.uidnext..).take(messages.len()).collect() };
-            hold.place(state, messages, staged.take().expect("what was placed was written"))
-        })?;
-        drop(turn);
+        let ticket = self.queue.join(messages, self.spool.stage(messages)?);
+        let appended = self.placed(&ticket)?;
         self.spool.harden()?;
         Ok(appended)
+    }
+
+    /// Waits for the files, unless somebody who had them has placed the messages already.
+    fn placed(&self, ticket: &Ticket<'_>) -> Result<Appended, Trouble> {
+        let turn = self.turn();
+        if let Some(answer) = ticket.answer() {
+            return answer;
+        }
+        let mut turn = self.hold_in(turn, true)?.ok_or(Trouble::NoFolder)?;
+        self.place_all(&mut *turn.hold);
+        // Who had taken the messages may have come to grief over them.
+        ticket.answer().unwrap_or_else(|| Err(Trouble::Busy(self.index.to_path_buf())))
+    }
+
+    /// Places everybody's messages, and tells them.
+    fn place_all(&self, hold: &mut dyn Hold) {
+        let mut round = self.queue.take();
+        if round.staged.is_none() {
+            return;
+        }
+        let mut appended = Appended { uidvalidity: 0, uids: Vec::new() };
+        let written = self.write_held(hold, &mut |hold, state| {
+            let head = state.head();
+            appended = Appended { uidvalidity: head.uidvalidity, uids: (head.uidnext..).take(round.messages.len()).collect() };
+            hold.place(state, &round.messages, round.staged.take().expect("what was placed was written"))
+        });
+        round.tell(written.map(|_| appended));
     }
 
     /// Appends `with` to `to` and expunges `uid`; durable on return.

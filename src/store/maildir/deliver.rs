@@ -59,6 +59,12 @@ impl Maildir {
 }
 
 impl Staged {
+    /// Those of `other` follow; neither has been placed.
+    pub fn join(&mut self, mut other: Staged) {
+        self.names.append(&mut other.names);
+        self.dates.append(&mut other.dates);
+    }
+
     fn write(&mut self, message: &Incoming, durably: bool) -> io::Result<()> {
         let name = OsString::from(birth(None).base(message.letter.len(), None));
         let file = self.disk.create_in(&self.tmp, &name)?;

@@ -22,6 +22,13 @@ use crate::store::{Draft, Flags, Incoming, Letter, Trouble, Uidl};
 /// Messages as they will be written: with a header that ends, a line end at the end, and nothing in them that an mbox must not have.
 pub struct Staged(Vec<Letter>);
 
+impl Staged {
+    /// Those of `other` follow.
+    pub fn join(&mut self, other: Staged) {
+        self.0.extend(other.0);
+    }
+}
+
 /// Prepares messages; most are as they must be.
 pub fn stage(mbox: &Mbox, messages: &[Incoming]) -> Result<Staged, Trouble> {
     messages.iter().map(|message| ready(&message.letter, mbox)).collect::<Result<_, _>>().map(Staged)

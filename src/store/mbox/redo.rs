@@ -57,12 +57,21 @@ pub trait Octets {
 pub fn append(mbox: &Mbox, spool: &File, size: u64, len: u64, octets: &dyn Octets) -> Result<(), Trouble> {
     let (disk, path) = (&*mbox.shared.disk, mbox.redo_path());
     let plan = Plan { kind: Kind::Append, old_size: size, new_size: size + len, untouched: 0, from: size };
-    let journalled = make_folder(&path).and_then(|()| note(mbox, &path, spool, &plan, octets));
-    journalled.map_err(Trouble::io("journalling an append to", &mbox.path))?;
+    let journalled = match make_folder(&path).and_then(|()| note(mbox, &path, spool, &plan, octets)) {
+        // An owner who delivers to himself: a crash may leave half a message, as with any other program of his.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            mbox.shared.warn_once(&path, &error, "no journal can be made; going on without");
+            false
+        }
+        made => made.map(|()| true).map_err(Trouble::io("journalling an append to", &mbox.path))?,
+    };
     let appended = grow(disk, spool, &plan, octets).and_then(|()| if is_careful(mbox) { disk.sync(spool) } else { Ok(()) });
     if appended.is_err() && Stamp::of(spool).is_ok_and(|now| (size..=plan.new_size).contains(&now.size)) {
         // Half a message is none.
         disk.set_len(spool, size).map_err(Trouble::io("cutting", &mbox.path))?;
+    }
+    if !journalled {
+        return appended.map_err(Trouble::io("appending to", &mbox.path));
     }
     // It would come back after a power cut only if it had reached the disk, in the moment that it was there.
     let done = disk.unlink(&path).and_then(|()| if is_careful(mbox) { disk.sync_folder(&path) } else { Ok(()) });
@@ -118,7 +127,8 @@ fn make_folder(path: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // Not to be listed, but an owner who delivers to himself may see that nothing of his is half done.
+    fs::DirBuilder::new().recursive(true).mode(0o711).create(folder)?;
     crate::os::atomic::sync_folder(folder)
 }
 

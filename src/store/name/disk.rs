@@ -43,11 +43,9 @@ impl Naming {
             return Ok(String::new());
         }
         let mut path = String::new();
-        // Dovecot takes it for somebody's home.
-        if name.parts().next().is_some_and(|first| first.starts_with('~')) {
-            return Err(BadName::Reserved);
-        }
-        if self.layout == Layout::Mbox && name.parent().is_none() && is_list(name.last().as_bytes()) {
+        // Dovecot takes a tilde for somebody's home.
+        let is_reserved = |first: &str| first.starts_with('~') || self.layout == Layout::Mbox && is_list(first.as_bytes());
+        if name.parts().next().is_some_and(is_reserved) {
             return Err(BadName::Reserved);
         }
         for part in name.parts() {
@@ -140,9 +138,10 @@ impl Encoding {
     }
 }
 
-/// Whether it is a file that we, or Dovecot, keep in the home beside the mboxes.
+/// Whether it is, or would be below, a file that we or Dovecot keep in the home beside the mboxes.
 fn is_list(path: &[u8]) -> bool {
-    path == b"vmail-special" || path == b"dovecot-uidvalidity" || path.starts_with(b"dovecot-uidvalidity.")
+    let first = path.split(|&octet| octet == b'/').next().unwrap_or(path);
+    first == b"vmail-special" || first == b"dovecot-uidvalidity" || first.starts_with(b"dovecot-uidvalidity.")
 }
 
 /// The name that these parts say as they are, see [`Naming::listing`].
@@ -237,6 +236,9 @@ mod tests {
         assert_eq!(MAILDIR.path(&name("~peter/mail")), Err(BadName::Reserved));
         assert_eq!(MBOX.path(&name("Mail/.forward")), Err(BadName::Reserved));
         assert_eq!(MBOX.path(&name("a.lock")), Err(BadName::Reserved));
+        assert_eq!(MBOX.path(&name("vmail-special")), Err(BadName::Reserved));
+        assert_eq!(MBOX.path(&name("dovecot-uidvalidity.4f2a/b")), Err(BadName::Reserved));
+        assert_eq!(MBOX.path(&name("Old/vmail-special")).as_deref(), Ok("Old/vmail-special"));
     }
 
     #[test]

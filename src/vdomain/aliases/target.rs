@@ -25,6 +25,13 @@ pub enum Target {
 type Wrong = (&'static str, &'static str);
 
 impl Target {
+    /// Takes away what only the machine's administrators may write: programs, files and lists (behaviour.md §11).
+    pub fn distrust(&mut self) {
+        if matches!(self, Target::Program(_) | Target::File(_) | Target::Include(_)) {
+            *self = Target::Broken(format!("{self}: the file that says so, or its folder, can be written by others"));
+        }
+    }
+
     /// Reads one item of [`items`].
     pub(super) fn parse(item: &str) -> Result<Target, Wrong> {
         if item.len() > MAX_ITEM {

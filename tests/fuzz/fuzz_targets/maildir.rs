@@ -71,8 +71,10 @@ fn is_folder(path: &[u8], layout: Layout) -> bool {
             path.starts_with(b".") && !path.starts_with(b".nfs") && ![&b"."[..], b"..", b"..DOVECOT-TRASHED"].contains(&path)
         }
         Layout::Mbox => {
-            let kept_beside = path == b"vmail-special" || path == b"dovecot-uidvalidity" || path.starts_with(b"dovecot-uidvalidity.");
-            let hidden = path.split(|&octet| octet == b'/').any(|part| part.starts_with(b"."));
+            let mut parts = path.split(|&octet| octet == b'/');
+            let hidden = parts.clone().any(|part| part.starts_with(b"."));
+            let first = parts.next().unwrap_or_default();
+            let kept_beside = first == b"vmail-special" || first == b"dovecot-uidvalidity" || first.starts_with(b"dovecot-uidvalidity.");
             !path.is_empty() && !path.ends_with(b".lock") && !kept_beside && !hidden
         }
     }
