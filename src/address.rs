@@ -1,5 +1,6 @@
 //! Names that cannot be wrong: a value of these types is safe in a path, a log line and a reply.
 
+mod a_labels;
 mod envelope;
 mod path;
 

@@ -21,7 +21,7 @@ pub use vmail::vmail;
 use std::process::ExitCode;
 
 use crate::config::{Fault, Machine, ROOT_VARIABLE, Root};
-use crate::os::process;
+use crate::os::{process, trust};
 
 /// What `main` does with an outcome: `program: what is wrong` on standard error, and a code of sysexits.h.
 fn finish(program: &str, outcome: anyhow::Result<ExitCode>) -> ExitCode {
@@ -49,6 +49,13 @@ fn root_of_environment() -> Root {
     match std::env::var_os(ROOT_VARIABLE) {
         Some(folder) if !process::is_set_uid() && !folder.is_empty() => Root::new(folder),
         _ => Root::default(),
+    }
+}
+
+/// Files of the service's user are trusted whoever asks: what we tell is what the service does.
+fn trust_service(machine: &Machine) {
+    if let Ok(Some(user)) = nix::unistd::User::from_name(&machine.user) {
+        trust::trust_service(user.uid.as_raw());
     }
 }
 

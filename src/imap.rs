@@ -26,6 +26,7 @@ pub mod objectid;
 #[cfg(test)]
 mod oracle;
 pub mod out;
+mod pace;
 mod quota;
 mod rename;
 mod replace;

@@ -12,7 +12,7 @@
 //! tls     : address config os vdomain           # certificates by dialled address and server name; reload
 //! store   : address config message os vdomain   # mailboxes: Maildir, mbox, memory; index, news, quota, locks
 //! maps    : address config os vdomain           # virtmaps, virtusertable, ...: tables of addresses; read, looked up, checked, compiled
-//! deliver : address config os store vdomain     # plan (who gets the mail), mailboxes, automatic answers, outcomes
+//! deliver : address config os store vdomain     # plan (who gets the mail) and carry out: mailboxes, forwards, programs, files, answers
 //! login   : address config os vdomain           # name + password + dialled domain -> Account; throttle, cache, SASL
 //! wire    : address config os                   # lines, dots, TLS upgrade, deadlines, counters of one client; fd 0
 //! house   : config login store vdomain wire     # what sessions share: settings, domains, logins; the call that came in, how it ended

@@ -22,6 +22,7 @@ mod bench;
 mod busy;
 mod change;
 mod claim;
+mod contents;
 mod convert;
 pub mod disk;
 mod dotlocked;
@@ -57,6 +58,7 @@ pub use account::Account;
 pub use any::{AnyFolder, AnyHome};
 pub use change::{Applied, Changes, FlagChange, How};
 pub use claim::Claim;
+pub use contents::{Contents, Walk};
 pub use convert::Converted;
 pub use draft::{Draft, Incoming, Letter};
 pub use examine::{Mend, Oddity};
@@ -122,7 +124,8 @@ impl Places {
             std::fs::create_dir_all(folder)?;
             std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
         }
-        Ok(())
+        // For the owners of mail who deliver to themselves, whatever the umask says.
+        std::fs::set_permissions(&self.redo, std::os::unix::fs::PermissionsExt::from_mode(0o711))
     }
 
     /// Everything in one `folder`: for tests, benchmarks and tools that work beside a server.
@@ -389,8 +392,8 @@ pub trait Folder: Send {
     /// Makes sure that `facts` of `uids` are in [`Folder::state`]; those of messages that came through us are from the start.
     fn learn(&mut self, uids: &Uids, facts: Facts) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// What is kept of the content of `uids`, ascending, as [`EntryRef`](crate::message::EntryRef) reads it. Messages that are gone are left out.
-    fn cached(&mut self, uids: &Uids) -> impl Future<Output = Result<Vec<(u32, Vec<u8>)>, Trouble>> + Send;
+    /// What is kept of the content of `uids`. Messages that are gone are left out.
+    fn cached(&mut self, uids: &Uids) -> impl Future<Output = Result<Contents, Trouble>> + Send;
 
     /// Begins reading a message.
     fn read(&mut self, uid: u32) -> impl Future<Output = Result<Reader, Trouble>> + Send;

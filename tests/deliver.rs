@@ -4,6 +4,7 @@ mod traps;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 use crate::harness::program::run;
@@ -60,6 +61,27 @@ fn users_of_two_domains_never_share_a_uid() {
         uids.extend(passwd.lines().map(|line| line.split(':').nth(2).unwrap().to_owned()));
     }
     assert_eq!(uids.into_iter().collect::<Vec<_>>(), ["60000", "60001", "60002", "60003"]);
+}
+
+#[test]
+fn config_check_tells_what_delivery_would_stumble_over() {
+    let house = House::new("[delivery]\nprogram_user = \"nobody-here\"\n");
+    house.domain("va.test", "");
+    let aliases = house.root().aliases(&"va.test".parse().unwrap());
+    fs::write(&aliases, "run: \"|/bin/x y\"\n").unwrap();
+    fs::set_permissions(&aliases, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmail"));
+    let told = run(command.arg("--root").arg(house.root().path()).args(["config", "check"]), b"", 20);
+    let said = said(&told);
+    assert_eq!(told.status.code(), Some(78));
+    for fault in
+        ["vmail.toml: delivery.program_user = \"nobody-here\": there is no such user", "aliases.va.test: others than root and the service"]
+    {
+        assert!(said.contains(fault), "{said}");
+    }
+    fs::set_permissions(&aliases, fs::Permissions::from_mode(0o644)).unwrap();
+    let told = run(&mut command, b"", 20);
+    assert!(!String::from_utf8_lossy(&told.stdout).contains("aliases.va.test"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A path of the envelope: what MAIL and RCPT have between `<` and `>` (RFC 5321 §4.1.2).
 
+use super::a_labels::a_labels;
 use super::{Address, Malformed};
 
 /// A path without its source route, which nobody follows any more (RFC 5321 Appendix C). Of the two kinds of strictness the milder one:
@@ -63,13 +64,13 @@ impl Path {
         self.domain.map(|len| &self.text[self.text.len() - len..])
     }
 
-    /// The address that it is.
+    /// The address that it is; a domain in its own letters in its A-label form (RFC 6531 §3.2).
     ///
     /// # Errors
     /// It has no domain, or one that is none of [`Domain`](super::Domain): nobody's who is served here.
     pub fn address(&self) -> Result<Address, Malformed> {
         let domain = self.domain().ok_or_else(|| Malformed::new("address", &self.text, "needs a domain, like joe@example.org"))?;
-        Address::new(self.local.as_str(), domain.parse()?)
+        Address::new(self.local.as_str(), a_labels(domain).parse()?)
     }
 }
 
@@ -165,6 +166,7 @@ mod tests {
         ] {
             assert!(Path::read(text).is_err(), "{text:?}");
         }
+        assert_eq!(Path::read("<jörg@Bücher.test>").unwrap().0.address().unwrap().to_string(), "jörg@xn--bcher-kva.test");
         for text in ["<postmaster>", "<joe@[192.0.2.1]>", "<joe@host>", "<>"] {
             assert!(Path::read(text).unwrap().0.address().is_err(), "{text}");
         }

@@ -36,6 +36,7 @@ pub(super) struct Options {
 
 pub(super) fn run(root: &Root, options: &Options) -> anyhow::Result<()> {
     let machine = Arc::new(Machine::load(root)?);
+    super::trust_service(&machine);
     let directory = Directory::load(root, machine.clone(), None);
     match (&options.rcpt, options.local) {
         (Some(rcpt), _) => delivery(&directory, rcpt, options),

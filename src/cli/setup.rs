@@ -8,16 +8,18 @@ use anyhow::Context;
 
 use crate::config::{Fault, Machine, Root};
 use crate::maps::{self, Virtmaps, Weight};
-use crate::os::atomic;
+use crate::os::{atomic, trust};
 use crate::tls;
-use crate::vdomain::aliases;
+use crate::vdomain::aliases::{self, Target};
 use crate::vdomain::{Directory, VirtualDomain};
 
 /// `vmail config check`: all files that administrators keep; exit 78 where one is wrong.
 pub(super) fn check(root: &Root) -> anyhow::Result<ExitCode> {
     let machine = Arc::new(Machine::load(root)?);
+    super::trust_service(&machine);
     let directory = Directory::load(root, machine.clone(), None);
     let mut faults = directory.faults.clone();
+    faults.extend(of_programs(root, &machine));
     directory.domains().for_each(|domain| faults.extend(of_domain(root, domain)));
     faults.extend(of_virtmaps(&root.virtmaps()));
     faults.iter().for_each(|fault| println!("{fault}"));
@@ -27,6 +29,13 @@ pub(super) fn check(root: &Root) -> anyhow::Result<ExitCode> {
     });
     println!("{count} domains, {} faults; passwords without TLS: {plaintext}", faults.len());
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(78) })
+}
+
+/// Who is to run programs has to be there.
+fn of_programs(root: &Root, machine: &Machine) -> Option<Fault> {
+    let user = machine.delivery.program_user.as_ref()?;
+    let is_missing = matches!(nix::unistd::User::from_name(user), Ok(None));
+    is_missing.then(|| Fault::of_file(&root.machine(), format!("delivery.program_user = {user:?}: there is no such user")))
 }
 
 fn of_domain(root: &Root, domain: &VirtualDomain) -> Vec<Fault> {
@@ -59,7 +68,12 @@ fn of_virtmaps(path: &Path) -> Vec<Fault> {
 
 fn of_aliases(path: &Path, may_be_missing: bool) -> Vec<Fault> {
     match std::fs::read(path) {
-        Ok(text) => aliases::parse(&text).1.iter().map(|flaw| flaw.fault(path)).collect(),
+        Ok(text) => {
+            let (read, flaws) = aliases::parse(&text);
+            let needs_trust = read.iter().any(|(_, alias)| alias.targets.iter().any(Target::needs_trust));
+            let fault = (needs_trust && !trust::is_ours(path)).then(|| Fault::of_file(path, UNTRUSTED));
+            flaws.iter().map(|flaw| flaw.fault(path)).chain(fault).collect()
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_be_missing => Vec::new(),
         Err(error) => vec![Fault::unreadable(path, &error)],
     }
@@ -88,3 +102,6 @@ fn default_names(root: &Root, machine: Arc<Machine>) -> Vec<String> {
     let hosts = directory.domains().flat_map(|domain| [domain.name.to_string(), format!("mail.{}", domain.name)]);
     std::iter::once(directory.host.clone()).chain(hosts).collect()
 }
+
+const UNTRUSTED: &str =
+    "others than root and the service can write this file or a folder above it: its programs, files and lists do not count";

@@ -12,6 +12,7 @@ use crate::admin;
 use crate::config::{LogTarget, Machine, Root};
 use crate::deliver::{Carrier, Fate, Leaf, Mail, Outcome, Plan, Refusal, plan};
 use crate::os::privilege::{self, Needs};
+use crate::os::trust;
 use crate::store::{Letter, Places, Store, Trouble};
 use crate::vdomain::Compiled;
 
@@ -81,19 +82,24 @@ fn tell(to: &[String], outcomes: &[Outcome]) -> u8 {
 }
 
 fn deliver(root: &Root, machine: Arc<Machine>, options: &Options) -> anyhow::Result<Vec<Outcome>> {
-    let names = Compiled::open(root, machine.clone());
-    if rustix::process::geteuid().is_root() {
-        make_maildrops(&machine, &names, options);
-        become_service(root, &machine)?;
+    let places = Places::below(root, &machine);
+    let service = service(&machine)?;
+    if let Some((uid, gid)) = service {
+        places.own(uid, gid)?;
+        trust::trust_service(uid);
     }
-    let carrier = Carrier::new(Store::new(Places::below(root, &machine)), &machine);
+    let carrier = Carrier::new(Store::new(places), &machine);
     let Some(letter) = received(carrier.store(), machine.delivery.message_limit.octets())? else {
         return Ok(vec![Outcome::TooLarge; options.to.len()]);
     };
     let mail = mail(letter, options.from.as_deref())?;
+    let names = Compiled::open(root, machine.clone());
     let planned = |to: &String| address(to, options.domain.as_deref()).map(|to| plan(&names, &to, mail.sender()));
-    let plans: Vec<Result<Plan, Outcome>> = options.to.iter().map(planned).collect();
-    let (sure, kept): (Vec<Plan>, Vec<Option<Outcome>>) = split(plans);
+    let (sure, kept) = split(options.to.iter().map(planned).collect());
+    make_maildrops(&machine, &sure);
+    if let Some((uid, gid)) = service {
+        privilege::become_service(uid, gid, Needs { other_users: true, root_files: true })?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let carried = runtime.block_on(async {
         let carried = carrier.carry(&sure, &mail).await;
@@ -111,28 +117,26 @@ fn split(plans: Vec<Result<Plan, Outcome>>) -> (Vec<Plan>, Vec<Option<Outcome>>)
     (plans.into_iter().flatten().collect(), kept)
 }
 
-/// Makes the maildrops that only root can make. Where that fails, the delivery will tell.
-fn make_maildrops(machine: &Machine, names: &Compiled, options: &Options) {
-    for to in &options.to {
-        let Ok(to) = address(to, options.domain.as_deref()) else { continue };
-        for (_, leaf) in plan(names, &to, "").leaves() {
-            let Leaf::Mailbox(mailbox) = leaf else { continue };
-            if let Err(error) = admin::make_first(machine, &mailbox.domain, &mailbox.user, &mailbox.account) {
-                tracing::warn!(event = "no-maildrop", user = %mailbox.owner(), %error);
-            }
-        }
+/// Whom root becomes, keeping the right to act as the owners of mail; others stay who they are.
+fn service(machine: &Machine) -> anyhow::Result<Option<(u32, u32)>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
     }
+    let user = nix::unistd::User::from_name(&machine.user)?;
+    if user.is_none() {
+        tracing::warn!(event = "no-user", user = machine.user, "there is no such user: vdeliver stays root");
+    }
+    Ok(user.map(|user| (user.uid.as_raw(), user.gid.as_raw())))
 }
 
-/// Root becomes the service, with the rights to act as the owners of mail.
-fn become_service(root: &Root, machine: &Machine) -> anyhow::Result<()> {
-    let Some(user) = nix::unistd::User::from_name(&machine.user)? else {
-        tracing::warn!(event = "no-user", user = machine.user, "there is no such user: vdeliver stays root");
-        return Ok(());
-    };
-    let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
-    Places::below(root, machine).own(uid, gid)?;
-    Ok(privilege::become_service(uid, gid, Needs { other_users: true, root_files: true })?)
+/// Makes the maildrops that only root can make. Where that fails, the delivery will tell.
+fn make_maildrops(machine: &Machine, plans: &[Plan]) {
+    for (_, leaf) in plans.iter().flat_map(Plan::leaves) {
+        let Leaf::Mailbox(mailbox) = leaf else { continue };
+        if let Err(error) = admin::make_first(machine, &mailbox.domain, &mailbox.user, &mailbox.account) {
+            tracing::warn!(event = "no-maildrop", user = %mailbox.owner(), %error);
+        }
+    }
 }
 
 /// The message; `None` where it has more than `most` octets.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::Mail;
@@ -52,7 +52,7 @@ impl Again {
     }
 }
 
-fn append(path: &PathBuf, keys: &[String]) -> io::Result<()> {
+fn append(path: &Path, keys: &[String]) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     if let Err(error) = fs::create_dir(folder)
         && error.kind() != io::ErrorKind::AlreadyExists
@@ -69,7 +69,7 @@ fn append(path: &PathBuf, keys: &[String]) -> io::Result<()> {
 }
 
 /// Takes away what no MTA will ask for again.
-fn sweep(folder: &std::path::Path) {
+fn sweep(folder: &Path) {
     let is_old = |entry: &fs::DirEntry| {
         let changed = entry.metadata().and_then(|meta| meta.modified()).unwrap_or_else(|_| SystemTime::now());
         SystemTime::now().duration_since(changed).is_ok_and(|age| age > KEPT)

@@ -74,6 +74,18 @@ impl Site {
     }
 }
 
+#[test]
+fn postmaster_without_a_domain_is_the_machines() {
+    let site = Site::new("", "");
+    let leaves = |machine: Machine| {
+        let plan = plan_for_postmaster(&Directory::load(&site.root, Arc::new(machine), None), "s@x.org");
+        plan.leaves().map(|(_, leaf)| leaf.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(leaves(Machine { host: Some("host.test".into()), ..Machine::default() }), ["forward to postmaster@host.test"]);
+    site.domain("va.test", "", "postmaster: ann\n", "ann:x:1:1::/h:\n");
+    assert_eq!(leaves(Machine { host: Some("va.test".into()), ..Machine::default() }), ["mailbox ann@va.test"]);
+}
+
 const NOBODY: &str = "refused: there is no such user here";
 
 #[test]

@@ -32,7 +32,7 @@ impl Session<'_> {
     async fn receive(&mut self, size: u64, text: &mut Text) -> Result<(), Lost> {
         let mut left = size;
         while left > 0 {
-            self.wire.more().await?;
+            self.wire.rest().await?;
             let piece = self.wire.unread();
             let count = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
             text.push(&piece[..count]);

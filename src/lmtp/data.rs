@@ -20,7 +20,7 @@ impl Session<'_> {
         self.doing = "receiving a message";
         let mut unstuffer = Unstuffer::default();
         loop {
-            self.wire.more().await?;
+            self.wire.rest().await?;
             let (used, has_ended) = unstuffer.push(self.wire.unread(), |octets| text.push(octets));
             self.wire.used(used);
             match has_ended {

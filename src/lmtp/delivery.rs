@@ -31,12 +31,12 @@ impl Session<'_> {
         let carrier = self.house.carrier.clone();
         let carried = Box::pin(carrier.carry(&transaction.plans, &mail)).await;
         self.tell(&transaction, &carried, &id, len, began);
-        self.wire.flush().await?;
-        // While it answers, it takes no more mail: nobody can make it answer faster than the answers leave.
+        let heard = self.wire.flush().await;
+        // Also where the client has gone. Meanwhile it sends no more mail: nobody can make us answer faster than the answers leave.
         self.doing = "answering automatically";
         Box::pin(carrier.answer(&transaction.plans, &mail, &carried)).await;
         self.give_up();
-        Ok(())
+        heard
     }
 
     fn mail_of(&self, transaction: &Transaction, letter: Letter, id: &str) -> Result<Mail, Fault> {

@@ -1,6 +1,8 @@
 //! The fields of a header that stands in memory: of any name, in their order, and their values as people read them.
 
-use memchr::{memchr, memchr2};
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2, memmem};
 
 use super::charset::decode_words;
 use super::header::end_of_field;
@@ -26,10 +28,13 @@ pub fn values<'a>(lines: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]>
 }
 
 /// A value as text: unfolded (RFC 5322 §2.2.3), where the white space that continues a line is one space, and encoded words decoded.
-pub fn text(value: &[u8]) -> String {
+pub fn text(value: &[u8]) -> Cow<'_, str> {
     let value = value.trim_ascii();
     if memchr(b'\n', value).is_none() {
-        return decode_words(value);
+        return match str::from_utf8(value) {
+            Ok(plain) if plain.is_ascii() && memmem::find(value, b"=?").is_none() => plain.into(),
+            _ => decode_words(value).into(),
+        };
     }
     let mut line = Vec::with_capacity(value.len());
     for part in value.split(|octet| *octet == b'\n') {
@@ -41,7 +46,7 @@ pub fn text(value: &[u8]) -> String {
             line.extend_from_slice(part.trim_ascii_start());
         }
     }
-    decode_words(&line)
+    decode_words(&line).into()
 }
 
 #[cfg(test)]
@@ -53,7 +58,7 @@ mod tests {
         let lines = b"From a@b Mon\nSubject : one\r\n\ttwo\nno field\n more: of it\nsubject:three\nX:\n";
         let all: Vec<_> = fields(lines).map(|(name, value)| (str::from_utf8(name).unwrap(), text(value))).collect();
         let expected = [("Subject", "one two"), ("subject", "three"), ("X", "")];
-        assert_eq!(all, expected.map(|(name, value)| (name, value.to_owned())));
+        assert_eq!(all, expected.map(|(name, value)| (name, value.into())));
         assert_eq!(values(lines, "SUBJECT").count(), 2);
     }
 

@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Whether nobody but root and this process's user could have written the file at `path`, or put another in its place: it and all folders
 /// above it belong to them, and nobody else may write there (sendmail's rule, behaviour.md §11). In a folder with the sticky bit, as /tmp,
 /// others cannot touch what is not theirs.
 pub fn is_ours(path: &Path) -> bool {
     let Ok(path) = fs::canonicalize(path) else { return false };
-    let own = [0, rustix::process::geteuid().as_raw()];
+    let own = [0, rustix::process::geteuid().as_raw(), SERVICE.get().copied().unwrap_or(0)];
     path.ancestors().all(|place| {
         fs::symlink_metadata(place).is_ok_and(|meta| {
             let is_sticky = meta.is_dir() && meta.mode() & 0o1000 != 0;
@@ -17,6 +18,14 @@ pub fn is_ours(path: &Path) -> bool {
         })
     })
 }
+
+/// The service's user `uid` is no stranger: for root, before the process becomes the service. Holds for the process's life.
+pub fn trust_service(uid: u32) {
+    // It is told once.
+    let _ = SERVICE.set(uid);
+}
+
+static SERVICE: OnceLock<u32> = OnceLock::new();
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,8 @@
 
 use super::quota::Usage;
 use super::{
-    Appended, Applied, Changes, Copied, Facts, Features, Folder, FolderName, Home, Incoming, Listed, LocalFolder, LocalHome, MailboxId,
-    MemoryFolder, MemoryHome, Reader, State, Status, Trouble, Uids, Watcher,
+    Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, FolderName, Home, Incoming, Listed, LocalFolder, LocalHome,
+    MailboxId, MemoryFolder, MemoryHome, Reader, State, Status, Trouble, Uids, Watcher,
 };
 use crate::config::SpecialUse;
 
@@ -102,7 +102,7 @@ impl Folder for AnyFolder {
         each!(AnyFolder, self, folder => folder.learn(uids, facts).await)
     }
 
-    async fn cached(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+    async fn cached(&mut self, uids: &Uids) -> Result<Contents, Trouble> {
         each!(AnyFolder, self, folder => folder.cached(uids).await)
     }
 

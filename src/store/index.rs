@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::store::Contents;
 use crate::store::disk::Disk;
 pub use crate::store::message::Traits;
 pub use files::JOURNAL;
@@ -216,8 +217,14 @@ impl Index {
     }
 
     /// The entries that messages have in the cache.
-    pub fn cached_all(&self, messages: impl Iterator<Item = Record>) -> Vec<(u32, Vec<u8>)> {
-        self.cache().map_or_else(Vec::new, |cache| cache.read_all(messages))
+    pub fn cached_all(&self, messages: impl Iterator<Item = Record>) -> Contents {
+        self.cache().map_or_else(Contents::default, |cache| cache.read_all(messages))
+    }
+
+    /// The same, if each has one, and all are in memory.
+    pub fn cached_at_once(&self, messages: impl Iterator<Item = Record>) -> Option<Contents> {
+        let cache = self.cache.try_lock().ok()?.clone()?;
+        cache.read_at_once(messages)
     }
 
     fn close_cache(&self) {

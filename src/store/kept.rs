@@ -8,7 +8,7 @@ use super::disk::Disk;
 use super::index::{Durable, Found, Index, Learnt, Op, Record, State};
 use super::name::disk::Layout;
 use super::spool::{self, Batch};
-use super::{Shared, Trouble};
+use super::{Contents, Shared, Trouble};
 
 /// The state of one mailbox in this process.
 pub enum Kept {
@@ -66,10 +66,18 @@ impl Kept {
     }
 
     /// What is cached of many messages.
-    pub fn cached_all(&self, messages: impl Iterator<Item = Record>) -> Vec<(u32, Vec<u8>)> {
+    pub fn cached_all(&self, messages: impl Iterator<Item = Record>) -> Contents {
         match self {
             Kept::Files(index) => index.cached_all(messages),
-            Kept::Nothing | Kept::Memory(_) => Vec::new(),
+            Kept::Nothing | Kept::Memory(_) => Contents::default(),
+        }
+    }
+
+    /// The same, if something is cached of each, and that takes no waiting.
+    pub fn cached_at_once(&self, messages: impl Iterator<Item = Record>) -> Option<Contents> {
+        match self {
+            Kept::Files(index) => index.cached_at_once(messages),
+            Kept::Nothing | Kept::Memory(_) => None,
         }
     }
 

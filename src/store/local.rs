@@ -15,8 +15,8 @@ use super::reader::blocking;
 use super::settler::Settler;
 use super::spool::Spool;
 use super::{
-    Account, Appended, Applied, Changes, Copied, Facts, Features, Folder, Home, Incoming, Listed, MailboxId, Reader, Shared, Status,
-    Trouble, Uids, Watcher, folders,
+    Account, Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, Home, Incoming, Listed, MailboxId, Reader, Shared,
+    Status, Trouble, Uids, Watcher, folders,
 };
 use crate::config::{self, SpecialUse};
 
@@ -211,7 +211,10 @@ impl Folder for LocalFolder {
         Ok(())
     }
 
-    async fn cached(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+    async fn cached(&mut self, uids: &Uids) -> Result<Contents, Trouble> {
+        if let Some(contents) = self.mailbox.cached_at_once(self.state.head().uidvalidity, uids) {
+            return Ok(contents);
+        }
         let uids = uids.clone();
         self.on_thread(move |mailbox, told| mailbox.cached(told, &uids)).await
     }

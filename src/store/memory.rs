@@ -10,8 +10,8 @@ use super::message::Traits;
 use super::news::News;
 use super::quota::Usage;
 use super::{
-    Appended, Applied, Changes, Copied, Facts, Features, Folder, FolderName, Home, Incoming, Letter, Listed, MailboxId, Reader, Status,
-    Trouble, Uidl, Uids, Watcher, change, identity,
+    Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, FolderName, Home, Incoming, Letter, Listed, MailboxId, Reader,
+    Status, Trouble, Uidl, Uids, Watcher, change, identity,
 };
 use crate::address::Owner;
 use crate::config::SpecialUse;
@@ -329,11 +329,15 @@ impl Folder for MemoryFolder {
         }
     }
 
-    async fn cached(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+    async fn cached(&mut self, uids: &Uids) -> Result<Contents, Trouble> {
         let mut mail = self.home.0.mail();
         let folder = self.stored(&mut mail)?;
         let messages = uids.ranges().flat_map(|range| folder.state.range(Span::from(range)));
-        Ok(messages.filter_map(|message| Some((message.uid, folder.letters.get(&message.uid)?.measured().entry.encode()))).collect())
+        let mut contents = Contents::default();
+        for (uid, letter) in messages.filter_map(|message| Some((message.uid, folder.letters.get(&message.uid)?))) {
+            contents.push(uid, &letter.measured().entry.encode());
+        }
+        Ok(contents)
     }
 
     async fn read(&mut self, uid: u32) -> Result<Reader, Trouble> {

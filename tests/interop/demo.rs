@@ -1,10 +1,12 @@
 //! What a new user sees first: the demo, and telnet.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::harness::imap::Imap;
+use crate::harness::lmtp::Lmtp;
 use crate::harness::pop::Pop;
 use crate::harness::program::Program;
 use crate::harness::{built, has_package, skip, until};
@@ -47,6 +49,31 @@ fn the_demo_serves_two_joes_and_two_anns_with_different_mail() {
     let of = |domain: &str, spool: &str| seen.iter().find(|(of, kind, _)| of == domain && kind == spool).unwrap().2.clone();
     for spool in ["mbox", "maildir"] {
         assert_ne!(of("va.test", spool), of("vb.test", spool));
+    }
+}
+
+#[test]
+fn the_demo_takes_mail_for_sales_by_its_socket_and_by_tcp() {
+    let demo = Demo::start();
+    let listeners = demo.ready["listeners"].as_array().unwrap();
+    let by_tcp: Vec<_> = listeners.iter().filter(|one| one["proto"] == "lmtp").collect();
+    let (address, port) = (by_tcp[0]["address"].as_str().unwrap(), by_tcp[0]["port"].as_u64().unwrap());
+    assert_eq!((by_tcp.len(), address), (1, "127.0.0.1"), "{listeners:?}");
+    let clients = [
+        Lmtp::local(Path::new(demo.ready["lmtp"].as_str().unwrap())).unwrap(),
+        Lmtp::tcp(format!("{address}:{port}").parse().unwrap()).unwrap(),
+    ];
+    for (number, mut client) in clients.into_iter().enumerate() {
+        let replies = client.send(&["sales@va.test"], &format!("Subject: offer {number}\r\n\r\nCheap.\r\n")).unwrap();
+        assert!(replies[0].starts_with("250 2.0.0 <sales@va.test> delivered "), "{replies:?}");
+    }
+    for account in demo.ready["accounts"].as_array().unwrap().iter().filter(|account| account["address"] == "127.0.0.2") {
+        let text = |key: &str| account[key].as_str().unwrap().to_owned();
+        let mut pop = Pop::login(("127.0.0.2", demo.port("pop3", "127.0.0.2")), &text("login"), &text("password"));
+        let count: usize = pop.say("STAT").split(' ').nth(1).unwrap().parse().unwrap();
+        let last = String::from_utf8(pop.ask(&format!("RETR {count}"))).unwrap();
+        assert!(last.contains("Subject: offer 1\r\n"), "{last}");
+        pop.quit();
     }
 }
 

@@ -7,7 +7,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
+use crate::harness::imap::Imap;
 use crate::harness::machine::Machine;
 use crate::harness::need;
 use crate::harness::program::{Program, printed, run, succeed};
@@ -285,6 +287,29 @@ fn programs_run_as_the_user_that_was_chosen_and_files_are_his() {
 }
 
 #[test]
+fn sessions_of_a_running_server_hear_of_it_at_once() {
+    need!(root);
+    Machine::run(|machine| {
+        let site = furnish(machine);
+        site.configure("[address]\n\"127.0.0.1\" = \"shared\"\n");
+        let _server = site.serve();
+        let mut imap = Imap::login("127.0.0.1:143", "joe@va.test", "one");
+        imap.ask("SELECT INBOX");
+        imap.begins("IDLE");
+        for (number, user) in [(1, None), (2, Some(4100))] {
+            let began = Instant::now();
+            assert_eq!(told(&["-f", "a@x.org", "joe@va.test"], user, TEXT).status.code(), Some(0));
+            while imap.line() != format!("* {number} EXISTS") {}
+            assert!(began.elapsed() < Duration::from_secs(3), "not by looking from time to time");
+        }
+        imap.stutter("DONE\r\n");
+        while !imap.line().starts_with("t3 OK") {}
+        let fetched = imap.ask("FETCH 1:* (UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (Delivered-To)])");
+        assert_eq!(fetched.iter().filter(|line| line.contains("Delivered-To: joe@va.test")).count(), 2, "{fetched:?}");
+    });
+}
+
+#[test]
 fn procmail_and_vdeliver_append_to_one_mbox_at_the_same_time() {
     need!(root, "procmail");
     Machine::run(|machine| {
@@ -311,7 +336,7 @@ fn procmail_and_vdeliver_append_to_one_mbox_at_the_same_time() {
 fn a_vacation_notice_leaves_by_the_machines_mta() {
     need!(root);
     Machine::run(|machine| {
-        let site = furnish(machine);
+        furnish(machine);
         machine.sh("mkdir -m 1777 /out");
         machine.file("/usr/sbin/sendmail", "#!/bin/sh\necho \"$@\" >> /out/words\ncat > /out/message\n").sh("chmod 755 /usr/sbin/sendmail");
         // The user switches it on himself.
@@ -328,6 +353,5 @@ fn a_vacation_notice_leaves_by_the_machines_mta() {
         machine.file("/usr/sbin/sendmail", "#!/bin/sh\nexit 75\n");
         assert_eq!(deliver(&["-f", "eve@x.org", "joe@vb.test"], mail).0, 0, "an answer that cannot leave is no matter");
         assert_eq!(deliver(&["-f", "ann@x.org", "joe@va.test"], mail).0, 0);
-        drop(site);
     });
 }

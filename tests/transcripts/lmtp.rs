@@ -11,13 +11,13 @@
 //! ```
 //!
 //! Escapes are those of the other transcripts. In `kept:` lines the Received field is `Received: from NAME with PROTOCOL for <...>`, in one
-//! line. `va.test` (alias `va.net`) has joe and ann, `vb.test` has joe; host.test is the machine.
+//! line. `va.test` (aliases `va.net` and `bücher.test`) has joe and ann, `vb.test` has joe; host.test is the machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, ReadHalf, split};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, split};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use vmail::lmtp::{self, Call, Ends};
@@ -82,7 +82,7 @@ impl Script {
 
     fn furnish(&self) -> House {
         let house = House::new(&self.machine);
-        house.domain("va.test", &format!("alias = [\"va.net\"]\n{}", self.record));
+        house.domain("va.test", &format!("alias = [\"va.net\", \"xn--bcher-kva.test\"]\n{}", self.record));
         house.domain("vb.test", "");
         OWNERS.iter().for_each(|owner| house.user(owner, "secret"));
         std::fs::write(house.root().aliases(&"va.test".parse().unwrap()), &self.aliases).unwrap();
@@ -180,6 +180,42 @@ fn in_short(text: &str) -> String {
 }
 
 const OWNERS: [&str; 3] = ["joe@va.test", "ann@va.test", "joe@vb.test"];
+
+/// RFC 3207 §4.2: what was sent in the clear behind STARTTLS, by whomever, is not done within TLS.
+#[test]
+fn what_is_injected_before_tls_is_forgotten_and_the_trace_says_lmtps() {
+    let tls = "tls = { certificate = \"tls/cert.pem\", key = \"tls/key.pem\" }\n";
+    let script = Script { machine: tls.to_owned(), ..Script::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tree = script.furnish();
+        let authority = tree.certificate(&["mail.va.test"]);
+        let server = tree.open(serve::Mode::Daemon);
+        let (pipe, theirs) = tokio::io::duplex(1 << 20);
+        let session = tokio::spawn(serve(Arc::clone(&server), false, theirs));
+        let mut clear = BufReader::new(pipe);
+        clear.write_all(b"LHLO mx.x.org\r\nMAIL FROM:<eve@x.org>\r\nSTARTTLS\r\nRCPT TO:<joe@va.test>\r\n").await.unwrap();
+        let mut heard = String::new();
+        while !heard.contains("220 2.0.0 ready for TLS\r\n") {
+            assert!(clear.read_line(&mut heard).await.unwrap() > 0, "{heard}");
+        }
+        assert!(heard.contains("250-STARTTLS\r\n"), "{heard}");
+        let name = rustls::pki_types::ServerName::try_from("mail.va.test").unwrap();
+        let connector = tokio_rustls::TlsConnector::from(crate::stls::client(&authority));
+        let mut tls = connector.connect(name, clear.into_inner()).await.unwrap();
+        let said =
+            "MAIL FROM:<eve@x.org>\r\nLHLO mx.x.org\r\nSTARTTLS\r\nMAIL FROM:<eve@x.org>\r\nRCPT TO:<ann@va.test>\r\nDATA\r\n.\r\nQUIT\r\n";
+        tls.write_all(said.as_bytes()).await.unwrap();
+        let mut within = String::new();
+        tls.read_to_string(&mut within).await.unwrap();
+        assert!(within.starts_with("503 5.5.1 say LHLO first\r\n") && !within.contains("250-STARTTLS"), "{within}");
+        assert!(within.contains("\r\n502 5.5.1 ") && within.contains("250 2.0.0 <ann@va.test> delivered"), "{within}");
+        session.await.unwrap();
+        assert!(crate::lmtp::kept(&server, &"joe@va.test".parse().unwrap()).await.is_empty());
+        let kept = crate::lmtp::kept(&server, &"ann@va.test".parse().unwrap()).await;
+        assert!(String::from_utf8_lossy(&kept[0]).contains(" with LMTPS id "));
+    });
+}
 
 fn replay_all(mode: Mode) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/lmtp");

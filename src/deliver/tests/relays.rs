@@ -21,10 +21,10 @@ fn server(replies: &'static [&'static str]) -> (Submission, JoinHandle<Vec<Strin
     let serving = std::thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
         let mut lines = BufReader::new(client.try_clone().unwrap());
-        let (mut told, mut in_data) = (Vec::new(), false);
+        let mut told = Vec::new();
         for reply in replies {
             client.write_all(format!("{reply}\r\n").as_bytes()).unwrap();
-            in_data = reply.starts_with("354");
+            let in_data = reply.starts_with("354");
             loop {
                 let mut line = Vec::new();
                 if lines.read_until(b'\n', &mut line).unwrap() == 0 {

@@ -3,9 +3,10 @@
 use super::item::{Fact, Items};
 use super::pour::Bookmark;
 use super::{Fetch, Fetched, Mailbox, facts};
+use crate::imap::pace::Pace;
 use crate::imap::view::View;
 use crate::message::EntryRef;
-use crate::store::{AnyFolder, Changes, Entry, Facts, Flags, Folder, State, Trouble, Uids};
+use crate::store::{AnyFolder, Changes, Contents, Entry, Facts, Flags, Folder, State, Trouble, Uids};
 use crate::wire::{Lost, Wire};
 
 /// Says what `fetch` asks for of `uids`.
@@ -54,10 +55,10 @@ impl Answering<'_> {
             }
             return Ok(());
         }
-        let (mut pace, mut batch) = (Pace::of(self.items), Vec::new());
+        let (mut pace, mut batch) = (Pace::new(most_together(self.items)), Vec::new());
         loop {
             batch.clear();
-            batch.extend(messages.by_ref().take(pace.messages).map(|(number, message)| (number, message.uid)));
+            batch.extend(messages.by_ref().take(pace.messages()).map(|(number, message)| (number, message.uid)));
             if batch.is_empty() {
                 return Ok(());
             }
@@ -76,18 +77,17 @@ impl Answering<'_> {
                 return Ok(0);
             }
         };
-        let mut entries = kept.iter().peekable();
+        let mut entries = kept.walk();
         for (number, uid) in batch {
-            while entries.next_if(|(other, _)| other < uid).is_some() {}
-            let entry = entries.next_if(|(other, _)| other == uid).and_then(|(_, entry)| EntryRef::decode(entry));
+            let entry = entries.of(*uid).and_then(EntryRef::decode);
             self.message(*number, *uid, entry).await?;
             self.wire.flush_if_full().await?;
         }
-        Ok(kept.iter().map(|(_, entry)| entry.len()).sum())
+        Ok(kept.octets())
     }
 
     /// Makes sure that what is asked for is known. Returns what is kept of the messages, if that is needed.
-    async fn prepare(&mut self, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+    async fn prepare(&mut self, uids: &Uids) -> Result<Contents, Trouble> {
         if self.items.need_content() {
             self.folder.learn(uids, Facts::Content).await?;
         }
@@ -95,7 +95,7 @@ impl Answering<'_> {
             self.mark(uids).await;
         }
         match (self.items.need_entry(), self.items.are_lazy()) {
-            (false, _) => Ok(Vec::new()),
+            (false, _) => Ok(Contents::default()),
             (true, false) => self.folder.cached(uids).await,
             (true, true) => self.folder.cached(&self.at_hand(uids)).await,
         }
@@ -170,43 +170,8 @@ impl Answering<'_> {
     }
 }
 
-/// How many messages are looked at together: many, unless what is kept of them is much.
-struct Pace {
-    messages: usize,
-    most: usize,
-}
-
-impl Pace {
-    fn of(items: &Items) -> Pace {
-        // Texts are sent one after the other, and what is marked as read before it was sent is not much.
-        let most = if items.texts.is_empty() { 256 } else { 16 };
-        Pace { messages: 16, most }
-    }
-
-    /// For so many messages so many octets were held.
-    fn saw(&mut self, messages: usize, octets: usize) {
-        let fitting = messages * ENTRIES / octets.max(1);
-        self.messages = fitting.min(2 * self.messages).clamp(1, self.most);
-    }
-}
-
-/// Octets of entries that are held at once, unless a single one is longer.
-const ENTRIES: usize = 512 << 10;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_messages_are_looked_at_together_unless_they_are_large() {
-        let mut pace = Pace { messages: 16, most: 256 };
-        for expected in [32, 64, 128, 256, 256] {
-            pace.saw(pace.messages, pace.messages * 1_000);
-            assert_eq!(pace.messages, expected);
-        }
-        pace.saw(256, 256 << 20);
-        assert_eq!(pace.messages, 1);
-        pace.saw(1, 0);
-        assert_eq!(pace.messages, 2);
-    }
+/// Messages that are looked at together at most.
+fn most_together(items: &Items) -> usize {
+    // Texts are sent one after the other, and what is marked as read before it was sent is not much.
+    if items.texts.is_empty() { 1024 } else { 16 }
 }

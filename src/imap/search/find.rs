@@ -3,6 +3,7 @@
 use super::Criteria;
 use super::key::{Key, Known};
 use super::listen::Ear;
+use crate::imap::pace::Pace;
 use crate::imap::view::View;
 use crate::message::EntryRef;
 use crate::os::stamp;
@@ -28,9 +29,11 @@ pub async fn find(folder: &mut impl Folder, view: &View, criteria: &Criteria) ->
     if open.is_empty() {
         return Ok(hits);
     }
-    let mut ear = Ear::default();
-    for batch in open.chunks(BATCH) {
-        hits.extend(by_content(folder, criteria, clock, batch, &mut ear).await?);
+    let (mut ear, mut pace, mut rest) = (Ear::default(), Pace::new(BATCH), &open[..]);
+    while !rest.is_empty() {
+        let batch = pace.cut(&mut rest);
+        let octets = by_content(folder, criteria, clock, batch, &mut ear, &mut hits).await?;
+        pace.saw(batch.len(), octets);
         tokio::task::yield_now().await;
     }
     hits.sort_unstable_by_key(|hit| hit.number);
@@ -78,24 +81,30 @@ fn among(view: &View, key: &Key) -> Uids {
     }
 }
 
-async fn by_content(folder: &mut impl Folder, criteria: &Criteria, clock: u32, batch: &[Hit], ear: &mut Ear) -> Result<Vec<Hit>, Trouble> {
+/// Adds those of `batch` that are found to `hits`. Returns how many octets were held for them.
+async fn by_content(
+    folder: &mut impl Folder,
+    criteria: &Criteria,
+    clock: u32,
+    batch: &[Hit],
+    ear: &mut Ear,
+    hits: &mut Vec<Hit>,
+) -> Result<usize, Trouble> {
     let uids: Uids = batch.iter().map(|hit| hit.uid).collect();
-    let mut kept = folder.cached(&uids).await?.into_iter().peekable();
+    let contents = folder.cached(&uids).await?;
     if criteria.key.asks_facts() {
         folder.learn(&uids, Facts::Content).await?;
     }
     let now = folder.state().clone();
-    let (mut hits, mut work) = (Vec::new(), 0);
+    let (mut kept, mut work) = (contents.walk(), 0);
     for hit in batch {
         work += criteria.keys;
         if work > A_WHILE {
             work = 0;
             tokio::task::yield_now().await;
         }
-        while kept.next_if(|(uid, _)| *uid < hit.uid).is_some() {}
-        let Some((_, octets)) = kept.next_if(|(uid, _)| *uid == hit.uid) else { continue };
+        let Some(entry) = kept.of(hit.uid).and_then(EntryRef::decode) else { continue };
         let Some(message) = now.range(Span::one(hit.uid)).next() else { continue };
-        let Some(entry) = EntryRef::decode(&octets) else { continue };
         let known = |heard: &dyn Fn(usize) -> Option<bool>| {
             criteria.key.holds(&Known { clock, number: hit.number, message: &message, kept: Some(&entry), heard })
         };
@@ -111,7 +120,7 @@ async fn by_content(folder: &mut impl Folder, criteria: &Criteria, clock: u32, b
             hits.push(Hit::new(hit.number, &message));
         }
     }
-    Ok(hits)
+    Ok(contents.octets())
 }
 
 /// Seconds since 1970.
@@ -119,8 +128,8 @@ fn seconds() -> u32 {
     u32::try_from(stamp::now() / 1_000_000_000).unwrap_or(u32::MAX)
 }
 
-/// Messages whose content is at hand at once.
-const BATCH: usize = 128;
+/// Messages whose content is at hand at once, at most.
+const BATCH: usize = 1024;
 /// Records of which one key is judged, after which others may do something.
 const MANY: usize = 65_536;
 /// Keys that are judged by content, after which others may do something.

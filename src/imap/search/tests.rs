@@ -83,7 +83,7 @@ async fn every_key_finds_what_it_says() {
     let mut site = mixed().await;
     let email = crate::imap::objectid::EmailId(site.folder.state().message(2).unwrap().content().unwrap());
     let kept = site.folder.cached(&[1].into_iter().collect()).await.unwrap();
-    let thread = crate::imap::objectid::ThreadId(crate::message::EntryRef::decode(&kept[0].1).unwrap().thread());
+    let thread = crate::imap::objectid::ThreadId(crate::message::EntryRef::decode(kept.walk().of(1).unwrap()).unwrap().thread());
     let (email, thread) = (format!("EMAILID {email}"), format!("THREADID {thread}"));
     let cases = [
         ("ALL", "1 2 3"),

@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 
 use super::key::{Criterion, Key};
+use crate::imap::pace::Pace;
 use crate::imap::search::Refused;
 use crate::imap::search::find::Hit;
 use crate::message::EntryRef;
 use crate::store::index::Span;
-use crate::store::{Entry, Facts, Folder, Uids};
+use crate::store::{Contents, Entry, Facts, Folder, Uids};
 
 /// The messages of `hits`, which ascend, as `criteria` want them; those of which all is equal stay as they are (RFC 5256 §3).
 ///
@@ -15,9 +16,12 @@ use crate::store::{Entry, Facts, Folder, Uids};
 /// The mailbox can't be read; [`Refused::Limit`] when the texts to be compared take more memory than one client may have.
 pub async fn sorted(folder: &mut impl Folder, criteria: Vec<Criterion>, hits: Vec<Hit>) -> Result<Vec<Hit>, Refused> {
     let mut columns: Vec<Column> = criteria.iter().map(|criterion| Column::new(*criterion, hits.len())).collect();
-    let mut texts = 0;
-    for batch in hits.chunks(BATCH) {
-        texts += fill(folder, &mut columns, batch).await?;
+    let (mut texts, mut pace, mut rest) = (0, Pace::new(BATCH), &hits[..]);
+    while !rest.is_empty() {
+        let batch = pace.cut(&mut rest);
+        let (octets, held) = fill(folder, &mut columns, batch).await?;
+        pace.saw(batch.len(), held);
+        texts += octets;
         if texts > MOST_TEXT {
             return Err(Refused::Limit("too much to be sorted at once"));
         }
@@ -36,23 +40,21 @@ fn arranged(columns: &[Column], hits: &[Hit]) -> Vec<Hit> {
     order.into_iter().map(|at| hits[at]).collect()
 }
 
-/// Adds a line for each message of `batch`. Returns how many octets of text that took.
-async fn fill(folder: &mut impl Folder, columns: &mut [Column], batch: &[Hit]) -> Result<usize, Refused> {
+/// Adds a line for each message of `batch`. Returns how many octets of text that took, and how many were held for it.
+async fn fill(folder: &mut impl Folder, columns: &mut [Column], batch: &[Hit]) -> Result<(usize, usize), Refused> {
     let uids: Uids = batch.iter().map(|hit| hit.uid).collect();
     if columns.iter().any(|column| column.key == Key::Size) {
         folder.learn(&uids, Facts::Size).await?;
     }
     let is_in_records = columns.iter().all(|column| column.key.is_in_record() || column.key == Key::Size);
-    let kept = if is_in_records { Vec::new() } else { folder.cached(&uids).await? };
-    let (now, mut kept, mut texts) = (folder.state().clone(), kept.into_iter().peekable(), 0);
+    let contents = if is_in_records { Contents::default() } else { folder.cached(&uids).await? };
+    let (now, mut kept, mut texts) = (folder.state().clone(), contents.walk(), 0);
     for hit in batch {
-        while kept.next_if(|(uid, _)| *uid < hit.uid).is_some() {}
-        let octets = kept.next_if(|(uid, _)| *uid == hit.uid).map(|(_, octets)| octets);
-        let entry = octets.as_deref().and_then(EntryRef::decode);
+        let entry = kept.of(hit.uid).and_then(EntryRef::decode);
         let message = now.range(Span::one(hit.uid)).next();
         texts += columns.iter_mut().map(|column| column.push(message.as_ref(), entry.as_ref())).sum::<usize>();
     }
-    Ok(texts)
+    Ok((texts, contents.octets()))
 }
 
 /// What all messages have of one key, in the order of the messages.
@@ -100,8 +102,8 @@ impl Column {
     }
 }
 
-/// Messages whose content is at hand at once.
-const BATCH: usize = 128;
+/// Messages whose content is at hand at once, at most.
+const BATCH: usize = 1024;
 /// Octets of text that are compared.
 const MOST_TEXT: usize = 64 << 20;
 /// More messages are not sorted where others wait.

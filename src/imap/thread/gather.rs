@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
+use crate::imap::pace::Pace;
 use crate::imap::search::find::Hit;
 use crate::message::{EntryRef, casemap, fields, subject};
 use crate::store::index::Span;
@@ -48,16 +49,18 @@ pub async fn gather(folder: &mut impl Folder, hits: &[Hit], is_uid: bool, wants_
     let left = MOST_REFERENCES + 16 * hits.len();
     let mut gathering = Gathering { seed: u64::from_le_bytes(seed), wants_references, left, folded: Vec::new() };
     let mut all = Vec::with_capacity(hits.len());
-    for batch in hits.chunks(BATCH) {
+    let (mut pace, mut rest) = (Pace::new(BATCH), hits);
+    while !rest.is_empty() {
+        let batch = pace.cut(&mut rest);
         let uids: Uids = batch.iter().map(|hit| hit.uid).collect();
-        let (mut kept, now) = (folder.cached(&uids).await?.into_iter().peekable(), folder.state().clone());
+        let (contents, now) = (folder.cached(&uids).await?, folder.state().clone());
+        let mut kept = contents.walk();
         for hit in batch {
-            while kept.next_if(|(uid, _)| *uid < hit.uid).is_some() {}
-            let octets = kept.next_if(|(uid, _)| *uid == hit.uid).map(|(_, octets)| octets);
             let received = now.range(Span::one(hit.uid)).next().map_or(0, |message| message.received);
             let id = if is_uid { hit.uid } else { hit.number };
-            all.push(gathering.message(id, received, octets.as_deref().and_then(EntryRef::decode)));
+            all.push(gathering.message(id, received, kept.of(hit.uid).and_then(EntryRef::decode)));
         }
+        pace.saw(batch.len(), contents.octets());
         tokio::task::yield_now().await;
     }
     Ok(all)
@@ -146,8 +149,8 @@ fn name(id: &[u8], seed: u64) -> Option<Name> {
     Some(hash.digest128())
 }
 
-/// Messages whose content is at hand at once.
-const BATCH: usize = 128;
+/// Messages whose content is at hand at once, at most.
+const BATCH: usize = 1024;
 /// References of a message.
 const MOST_OF_ONE: usize = 100;
 /// References of all messages, beyond some for each.

@@ -1,16 +1,18 @@
 //! `vmail.cache`: what can be computed from a message, so that it need not be. Every entry may be lost, none may be wrong.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use bytemuck::{Pod, Zeroable};
+use rustix::io::{Errno, ReadWriteFlags};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::files::{self, Beside, Mark, Patience, Pen};
 use super::keywords::invalid;
 use super::record::Record;
+use crate::store::Contents;
 use crate::store::disk::Disk;
 
 const MARK: Mark = Mark::new(*b"vmailcch", 2);
@@ -94,9 +96,21 @@ impl Cache {
     }
 
     /// The entries of messages that have one that is whole. Neighbours are read together.
-    pub fn read_all(&self, messages: impl Iterator<Item = Record>) -> Vec<(u32, Vec<u8>)> {
-        let mut window = Window { file: &self.file, at: 0, octets: Vec::new() };
-        messages.filter_map(|message| Some((message.uid, window.entry(&message)?))).collect()
+    pub fn read_all(&self, messages: impl Iterator<Item = Record>) -> Contents {
+        let (mut window, mut contents) = (Window::new(&self.file, ReadWriteFlags::empty()), Contents::default());
+        for message in messages {
+            window.entry(&message).into_iter().for_each(|entry| contents.push(message.uid, entry));
+        }
+        contents
+    }
+
+    /// The same, if each has one, and all are in the page cache.
+    pub fn read_at_once(&self, messages: impl Iterator<Item = Record>) -> Option<Contents> {
+        let (mut window, mut contents) = (Window::new(&self.file, ReadWriteFlags::NOWAIT), Contents::default());
+        for message in messages {
+            contents.push(message.uid, window.entry(&message)?);
+        }
+        Some(contents)
     }
 
     /// Puts entries at the end, and returns where each is. Under the lock.
@@ -123,12 +137,17 @@ impl Cache {
 /// A stretch of the file in memory.
 struct Window<'a> {
     file: &'a File,
+    how: ReadWriteFlags,
     at: u64,
     octets: Vec<u8>,
 }
 
-impl Window<'_> {
-    fn entry(&mut self, message: &Record) -> Option<Vec<u8>> {
+impl<'a> Window<'a> {
+    fn new(file: &'a File, how: ReadWriteFlags) -> Window<'a> {
+        Window { file, how, at: 0, octets: Vec::new() }
+    }
+
+    fn entry(&mut self, message: &Record) -> Option<&[u8]> {
         if message.cache < size_of::<Page>() as u64 {
             return None;
         }
@@ -136,8 +155,8 @@ impl Window<'_> {
         if head.uid != message.uid || head.len as usize > ENTRY {
             return None;
         }
-        let entry = self.octets(message.cache.checked_add(HEAD as u64)?, head.len as usize)?.to_vec();
-        (sum(message.uid, &entry) == head.sum).then_some(entry)
+        let entry = self.octets(message.cache.checked_add(HEAD as u64)?, head.len as usize)?;
+        (sum(message.uid, entry) == head.sum).then_some(entry)
     }
 
     fn octets(&mut self, at: u64, len: usize) -> Option<&[u8]> {
@@ -146,7 +165,7 @@ impl Window<'_> {
             Some(from) => from,
             None => {
                 self.octets.resize(len.max(WINDOW), 0);
-                let read = read(self.file, &mut self.octets, at).ok()?;
+                let read = read(self.file, &mut self.octets, at, self.how).ok()?;
                 self.octets.truncate(read);
                 self.at = at;
                 0
@@ -157,12 +176,16 @@ impl Window<'_> {
 }
 
 /// As much as there is.
-fn read(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+fn read(file: &File, into: &mut [u8], at: u64, how: ReadWriteFlags) -> io::Result<usize> {
     let mut done = 0;
     while done < into.len() {
-        match file.read_at(&mut into[done..], at + done as u64)? {
-            0 => break,
-            some => done += some,
+        match rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut into[done..])], at + done as u64, how) {
+            Ok(0) => break,
+            Ok(some) => done += some,
+            Err(Errno::INTR) => {}
+            // The beginning is in memory, the rest is not.
+            Err(Errno::AGAIN) if done > 0 => break,
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(done)
@@ -182,11 +205,11 @@ pub fn compact<'a>(
     let mut pen = Pen::new(disk, &beside.file);
     pen.put(bytemuck::bytes_of(&Page::new(epoch, generation)))?;
     let mut places = Vec::new();
-    let mut window = Window { file: &old.file, at: 0, octets: Vec::new() };
+    let mut window = Window::new(&old.file, ReadWriteFlags::empty());
     for message in messages {
         if let Some(entry) = window.entry(&message) {
             places.push((message.uid, pen.at()));
-            pen.put(&framed(message.uid, &entry))?;
+            pen.put(&framed(message.uid, entry))?;
         }
     }
     pen.flush()?;

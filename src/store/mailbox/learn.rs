@@ -7,7 +7,7 @@ use crate::store::index::{Entry, Learnt, Op, Span, State};
 use crate::store::measure::{Measure, Measured};
 use crate::store::message::Traits;
 use crate::store::spool::Batch;
-use crate::store::{Facts, Reader, Trouble, Uids};
+use crate::store::{Contents, Facts, Reader, Trouble, Uids};
 
 impl Mailbox {
     /// The mailbox as it is, with `facts` of `uids` known as far as these are there.
@@ -26,18 +26,32 @@ impl Mailbox {
         Ok(state)
     }
 
+    /// What is kept of the content of `uids`, if that takes no waiting.
+    pub fn cached_at_once(&self, uidvalidity: u32, uids: &Uids) -> Option<Contents> {
+        let kept = self.kept.try_lock().ok()?;
+        let state = kept.state()?;
+        self.check(state, uidvalidity).ok()?;
+        let is_known = among(state, uids).all(|message| knows(&message, Facts::Content));
+        is_known.then(|| kept.cached_at_once(among(state, uids).map(|message| *message))).flatten()
+    }
+
     /// What is kept of the content of `uids`.
-    pub fn cached(&self, uidvalidity: u32, uids: &Uids) -> Result<Vec<(u32, Vec<u8>)>, Trouble> {
+    pub fn cached(&self, uidvalidity: u32, uids: &Uids) -> Result<Contents, Trouble> {
         let state = self.learn(uidvalidity, uids, Facts::Content)?;
-        let mut all = Vec::new();
-        let mut kept = self.kept().cached_all(among(&state, uids).map(|message| *message)).into_iter().peekable();
+        let kept = self.kept().cached_all(among(&state, uids).map(|message| *message));
+        if kept.len() == among(&state, uids).count() {
+            return Ok(kept);
+        }
+        let (mut all, mut walk) = (Contents::default(), kept.walk());
         for message in among(&state, uids) {
-            // Not kept, for want of room: then it is computed each time.
-            let entry = match kept.next_if(|(uid, _)| *uid == message.uid) {
-                Some((_, entry)) => Some(entry),
-                None => self.measure(uidvalidity, message.uid)?.map(|(_, measured)| measured.entry.encode()),
-            };
-            all.extend(entry.map(|entry| (message.uid, entry)));
+            match walk.of(message.uid) {
+                Some(entry) => all.push(message.uid, entry),
+                // Not kept, for want of room: then it is computed each time.
+                None => {
+                    let measured = self.measure(uidvalidity, message.uid)?;
+                    measured.into_iter().for_each(|(uid, measured)| all.push(uid, &measured.entry.encode()));
+                }
+            }
         }
         Ok(all)
     }

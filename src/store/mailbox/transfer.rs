@@ -89,7 +89,7 @@ impl Mailbox {
     /// What is cached of messages, by UID.
     fn entries(&self, known: &State, uids: &Uids) -> HashMap<u32, Vec<u8>> {
         let messages = uids.ranges().flat_map(|range| known.range(Span::from(range)));
-        self.kept().cached_all(messages.map(|message| *message)).into_iter().collect()
+        self.kept().cached_all(messages.map(|message| *message)).iter().map(|(uid, entry)| (uid, entry.to_vec())).collect()
     }
 
     fn pass_letters(&self, uidvalidity: u32, uids: &Uids, to: &Mailbox) -> Result<Copied, Trouble> {

@@ -12,7 +12,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Mbox;
@@ -127,8 +127,9 @@ fn make_folder(path: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    // Not to be listed, but an owner who delivers to himself may see that nothing of his is half done.
-    fs::DirBuilder::new().recursive(true).mode(0o711).create(folder)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // Not to be listed, but an owner who delivers to himself may see that nothing of his is half done; whatever the umask says.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o711))?;
     crate::os::atomic::sync_folder(folder)
 }
 

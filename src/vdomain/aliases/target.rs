@@ -25,9 +25,14 @@ pub enum Target {
 type Wrong = (&'static str, &'static str);
 
 impl Target {
+    /// Whether only the machine's administrators may write it: a program, a file or a list.
+    pub fn needs_trust(&self) -> bool {
+        matches!(self, Target::Program(_) | Target::File(_) | Target::Include(_))
+    }
+
     /// Takes away what only the machine's administrators may write: programs, files and lists (behaviour.md §11).
     pub fn distrust(&mut self) {
-        if matches!(self, Target::Program(_) | Target::File(_) | Target::Include(_)) {
+        if self.needs_trust() {
             *self = Target::Broken(format!("{self}: the file that says so, or its folder, can be written by others"));
         }
     }
