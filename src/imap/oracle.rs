@@ -19,7 +19,7 @@ use super::table;
 use crate::store::Flags;
 
 /// What a session would have of the command: its text up to a message, and the message's octets.
-fn framed(said: &[u8]) -> Option<(Vec<u8>, Option<u64>)> {
+pub(super) fn framed(said: &[u8]) -> Option<(Vec<u8>, Option<u64>)> {
     let (mut framer, mut rest) = (Framer::new(Limits::USER), said);
     loop {
         let (used, event) = framer.feed(rest);
@@ -31,6 +31,19 @@ fn framed(said: &[u8]) -> Option<(Vec<u8>, Option<u64>)> {
             _ => return None,
         }
     }
+}
+
+/// A set as we would have read it.
+pub(super) fn set(meant: &SequenceSet) -> Set {
+    let bound = |end: &SeqOrUid| match end {
+        SeqOrUid::Value(number) => Bound::Number(number.get()),
+        SeqOrUid::Asterisk => Bound::Last,
+    };
+    let ranges = meant.0.as_ref().iter().map(|sequence| match sequence {
+        Sequence::Single(one) => (bound(one), bound(one)),
+        Sequence::Range(one, other) => (bound(one), bound(other)),
+    });
+    Set::Ranges(ranges.collect())
 }
 
 /// Reads one argument after the other, and holds each against what was meant.
@@ -53,15 +66,7 @@ impl Reader<'_> {
 
     fn set(&mut self, meant: &SequenceSet) {
         self.0.space().unwrap();
-        let bound = |end: &SeqOrUid| match end {
-            SeqOrUid::Value(number) => Bound::Number(number.get()),
-            SeqOrUid::Asterisk => Bound::Last,
-        };
-        let ranges = meant.0.as_ref().iter().map(|sequence| match sequence {
-            Sequence::Single(one) => (bound(one), bound(one)),
-            Sequence::Range(one, other) => (bound(one), bound(other)),
-        });
-        assert_eq!(self.0.set().unwrap(), Set::Ranges(ranges.collect()));
+        assert_eq!(self.0.set().unwrap(), set(meant));
     }
 
     fn flags(&mut self, meant: &[Flag<'_>]) {

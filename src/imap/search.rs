@@ -16,6 +16,8 @@ pub mod find;
 pub mod grammar;
 pub mod key;
 mod listen;
+#[cfg(test)]
+mod oracle;
 pub mod result;
 mod sought;
 #[cfg(test)]
