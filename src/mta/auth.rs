@@ -90,7 +90,8 @@ impl Desk<'_> {
                     _ => return Some(fail(id, "reason=no such mechanism")),
                 };
                 let pending = Pending::of(known, next);
-                match response {
+                // Exim says `resp=` where its client has said nothing.
+                match response.filter(|response| !response.is_empty()) {
                     Some(response) => Some(self.go_on(id, pending, response).await),
                     None => Some(self.ask(id, pending)),
                 }

@@ -101,7 +101,6 @@ fn owners(plan: &Plan) -> Option<String> {
     (!told.is_empty()).then_some(told)
 }
 
-
 /// Postfix's virtual_alias_expansion_limit is 1,000.
 const MOST_FORWARDS: usize = 500;
 /// Octets; Postfix takes replies of 100,000.

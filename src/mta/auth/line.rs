@@ -86,12 +86,7 @@ mod tests {
     #[test]
     fn a_login_is_read_with_what_is_known_of_it() {
         let line = b"AUTH\t3\tPLAIN\tservice=smtp\tnologin\tlip=192.0.2.7\trip=2001:db8::1\tsecured\tlocal_name=mail.va.test\tresp=AGE=";
-        let known = Known {
-            local: "192.0.2.7".parse().ok(),
-            peer: "2001:db8::1".parse().ok(),
-            sni: Some("mail.va.test"),
-            is_secure: true,
-        };
+        let known = Known { local: "192.0.2.7".parse().ok(), peer: "2001:db8::1".parse().ok(), sni: Some("mail.va.test"), is_secure: true };
         assert_eq!(parse(line), Some(Command::Auth { id: 3, mechanism: "PLAIN", known, response: Some("AGE=") }));
         let bare = Command::Auth { id: 1, mechanism: "LOGIN", known: Known::default(), response: None };
         assert_eq!(parse(b"AUTH\t1\tLOGIN\tlip=nowhere\trip="), Some(bare));
