@@ -5,6 +5,7 @@ mod fault;
 mod folders;
 mod lmtp;
 mod machine;
+mod mta;
 mod quota;
 mod record;
 mod root;
@@ -17,6 +18,7 @@ pub use machine::{
     AddressKind, Delivery, Fsync, Hashing, ImapLimits, Level, Limits, Listen, LockKind, Log, LogFormat, LogTarget, Login, Machine, Main,
     MainUsers, Mbox, Native, Pop3Limits, Proto, Reverse, ReverseLookup, Store, TlsMode,
 };
+pub use mta::MtaSettings;
 pub use quota::{Allowance, Count, Limit, QuotaRecord, Size, UserQuota};
 pub use record::{DomainRecord, Expire, ImapRecord, Owned, Pop3Record, Retrieval, Scheme, Uidl};
 pub use root::{ROOT_VARIABLE, Root};

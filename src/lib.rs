@@ -19,9 +19,10 @@
 //! pop3    : address config house login os store vdomain wire    # RFC 1939 and its extensions
 //! imap    : address config house login message os store vdomain wire    # RFC 9051, RFC 3501 and their extensions
 //! lmtp    : address config deliver store vdomain wire    # RFC 2033 and the extensions of SMTP that go with it
+//! mta     : address deliver house login vdomain wire    # what Postfix, sendmail and Exim ask: socketmap, policy, passwords
 //! check   : address config os tls vdomain       # checkvdomain: findings and mends
 //! admin   : address config login os store tls vdomain     # deeds of operators, for the command line and later the web
-//! serve   : address config deliver house imap lmtp login os pop3 store tls vdomain wire    # listeners, inetd, systemd, hand-over
+//! serve   : address config deliver house imap lmtp login mta os pop3 store tls vdomain wire    # listeners, inetd, systemd, hand-over
 //! cli     : address admin check config deliver login maps os pop3 serve store tls vdomain wire    # the programs' command lines, logs, demo
 //! ```
 #![deny(unsafe_code)]
@@ -38,6 +39,7 @@ pub mod lmtp;
 pub mod login;
 pub mod maps;
 pub mod message;
+pub mod mta;
 pub mod os;
 pub mod pop3;
 pub mod serve;

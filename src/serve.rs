@@ -7,6 +7,8 @@ mod inetd;
 mod limits;
 mod listener;
 mod lmtp;
+mod local;
+mod mta;
 mod server;
 mod systemd;
 mod watch;

@@ -13,6 +13,7 @@ mod lmtp;
 mod login;
 mod maildrop;
 mod maps;
+mod mta;
 mod restart;
 mod rfc;
 mod samples;

@@ -11,6 +11,7 @@ mod dovecot;
 mod imap_clients;
 mod inetd;
 mod lmtp;
+mod lookups;
 mod maps;
 mod mutt;
 mod names;

@@ -42,6 +42,7 @@ fn whole_machine() -> Machine {
     machine.log.to = Some(LogTarget::Stderr);
     machine.main.users = Some(MainUsers::None);
     machine.lmtp.group = Some("postfix".into());
+    machine.mta.group = Some("postfix".into());
     machine.delivery.relay = Some("127.0.0.1:25".into());
     machine.delivery.program_user = Some("nobody".into());
     machine.listen = machine.listeners(false);

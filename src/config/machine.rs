@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, LmtpSettings, Pair, Plaintext, Root, Seconds, Size};
+use super::{Fault, LmtpSettings, MtaSettings, Pair, Plaintext, Root, Seconds, Size};
 use crate::os::privilege;
 
 /// The settings of the machine. Every one has a default: an empty file, or none, is a working configuration.
@@ -50,6 +50,8 @@ pub struct Machine {
     pub imap: ImapLimits,
     /// LMTP.
     pub lmtp: LmtpSettings,
+    /// What the machine's mail server asks.
+    pub mta: MtaSettings,
     /// mbox spools.
     pub mbox: Mbox,
     /// All mailboxes.
@@ -77,6 +79,7 @@ impl Default for Machine {
             pop3: Pop3Limits::default(),
             imap: ImapLimits::default(),
             lmtp: LmtpSettings::default(),
+            mta: MtaSettings::default(),
             mbox: Mbox::default(),
             store: Store::default(),
             delivery: Delivery::default(),
@@ -128,6 +131,7 @@ impl Machine {
             return Err("mbox.locks must name one kind of lock at least".into());
         }
         self.lmtp.check(&self.listen)?;
+        self.mta.check()?;
         self.delivery.check()
     }
 

@@ -86,13 +86,13 @@ impl<'a> Visit<'a> {
         self.decision = decide(&self.call, self.house);
     }
 
-    /// Checks a name and a password. A failure is counted and logged.
+    /// Checks a name and a password, which came through TLS or not. A failure is counted and logged.
     ///
     /// # Errors
     /// Nobody may log in that way.
-    pub async fn log_in(&mut self, name: &str, secret: Secret, wire: &Wire) -> Result<Account, Denial> {
+    pub async fn log_in(&mut self, name: &str, secret: Secret, is_secure: bool) -> Result<Account, Denial> {
         let house = self.house;
-        let (peer, is_secure) = (self.call.peer, wire.is_secure());
+        let peer = self.call.peer;
         let attempt = Attempt { evidence: self.call.evidence(), peer, is_secure, name, machine: &house.machine };
         let outcome = house.gate.log_in(&*house.names, attempt, secret).await;
         if let Err(denial) = &outcome {

@@ -71,7 +71,8 @@ impl Session<'_> {
 
     async fn log_in(&mut self, name: &str, secret: Secret) -> Result<Reply, Refusal> {
         self.doing = "logging in";
-        let account = self.visit.log_in(name, secret, &self.wire).await.map_err(|denial| Refusal::no(reply::denial(denial.told)))?;
+        let account =
+            self.visit.log_in(name, secret, self.wire.is_secure()).await.map_err(|denial| Refusal::no(reply::denial(denial.told)))?;
         self.admit(account).await;
         let capabilities = self.capabilities();
         Reply::ok(format!("[CAPABILITY {capabilities}] logged in"))

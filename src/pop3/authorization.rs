@@ -187,7 +187,7 @@ impl Session<'_> {
     /// Checks name and password, then opens the maildrop. The error is what the client is told.
     async fn log_in(&mut self, name: &str, secret: Secret) -> Result<Box<Maildrop>, &'static str> {
         self.doing = "logging in";
-        let account = self.visit.log_in(name, secret, &self.wire).await.map_err(|denial| reply::denial(denial.told))?;
+        let account = self.visit.log_in(name, secret, self.wire.is_secure()).await.map_err(|denial| reply::denial(denial.told))?;
         let delay = Maildrop::login_delay(&account);
         if !self.visit.house.login_delay.admits(&account.owner, delay) {
             return Err("[LOGIN-DELAY] you have been here just now, please wait a little");

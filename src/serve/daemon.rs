@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::connection;
 use super::listener::{self, Bound, Place};
-use super::lmtp;
+use super::local::{Local, Socket};
 use super::server::{Mode, Server};
 use super::systemd;
 use super::watch::Watch;
@@ -33,12 +33,12 @@ pub struct Started {
 pub fn run(root: Root, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
     let server = Arc::new(Server::load(root, Mode::Daemon, Native::default(), None)?);
     let (bound, are_passed) = listeners(&server)?;
-    let socket = lmtp::Socket::bind(&server)?;
+    let sockets = Socket::bind_all(&server)?;
     raise_open_files(&server);
     server.become_service()?;
     // Started after the rights are given up: Linux keeps them by thread.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(server, bound, are_passed, socket, started));
+    let outcome = runtime.block_on(serve(server, bound, are_passed, sockets, started));
     runtime.shutdown_background();
     outcome
 }
@@ -81,7 +81,7 @@ async fn serve(
     server: Arc<Server>,
     bound: Vec<Bound>,
     are_passed: bool,
-    socket: Option<lmtp::Socket>,
+    sockets: Vec<Socket>,
     started: impl FnOnce(&Started),
 ) -> anyhow::Result<()> {
     let (stopper, stop) = watch::channel(false);
@@ -91,7 +91,7 @@ async fn serve(
         tracing::warn!(event = "watch", %error, "changes of the configuration are noticed at SIGHUP only");
     }
     let mut watched = watched.ok();
-    let mut local = lmtp::Local::begin(&server, socket, stop.clone());
+    let mut local = Local::begin(&server, sockets, stop.clone());
     let mut accepting = Accepting { server: server.clone(), stop, tasks: HashMap::new(), are_passed };
     for one in bound {
         accepting.begin(one)?;

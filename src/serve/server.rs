@@ -33,6 +33,8 @@ pub struct Server {
     pub limits: Arc<Limits>,
     /// The connections of LMTP, which are counted apart: they are the machine's own mail server's.
     pub lmtp: Arc<Limits>,
+    /// Those of its questions.
+    pub mta: Arc<Limits>,
     now: ArcSwap<Now>,
     mode: Mode,
 }
@@ -57,12 +59,12 @@ impl Server {
     pub fn load(root: Root, mode: Mode, native: Native, local: Option<IpAddr>) -> Result<Server, Fault> {
         let machine = Arc::new(Machine::load(&root)?);
         let now = Now::read(&root, machine, mode, native, local, None)?;
-        Ok(Server { root, limits: Arc::default(), lmtp: Arc::default(), now: ArcSwap::from_pointee(now), mode })
+        Ok(Server { root, limits: Arc::default(), lmtp: Arc::default(), mta: Arc::default(), now: ArcSwap::from_pointee(now), mode })
     }
 
     /// How many connections there are.
     pub fn open(&self) -> usize {
-        self.limits.open() + self.lmtp.open()
+        self.limits.open() + self.lmtp.open() + self.mta.open()
     }
 
     /// The configuration as it is now.
