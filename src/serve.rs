@@ -17,4 +17,4 @@ pub use connection::refusal;
 pub use daemon::{Started, run};
 pub use inetd::serve as serve_inetd;
 pub use listener::{Bound, Place};
-pub use server::{Mode, Server};
+pub use server::{Mode, Now, Server};
