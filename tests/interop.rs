@@ -12,6 +12,7 @@ mod imap_clients;
 mod inetd;
 mod lmtp;
 mod maps;
+mod mta;
 mod mutt;
 mod names;
 mod native;
