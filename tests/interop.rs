@@ -13,6 +13,7 @@ mod inetd;
 mod lmtp;
 mod lookups;
 mod maps;
+mod mta;
 mod mutt;
 mod names;
 mod native;

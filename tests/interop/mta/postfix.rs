@@ -1,0 +1,93 @@
+//! Postfix: by LMTP to the server, and by pipe to vdeliver.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::{
+    all_of_the_storm, arrives, each_joe_gets_his_own, eve_gets, full_mailboxes, furnish, letter, send,
+    several_recipients_lists_and_those_without_sender, storm, what_vmail_sends_leaves,
+};
+use crate::harness::machine::Machine;
+use crate::harness::program::Program;
+use crate::harness::{need, until};
+
+#[test]
+fn postfix_brings_mail_by_lmtp() {
+    need!(root, "postfix", "python3");
+    Machine::run(|machine| {
+        let site = furnish(machine);
+        let mut server = site.serve();
+        server.says("ready");
+        let _postfix = postfix(
+            machine,
+            include_str!("../../../contrib/postfix/vmail-lmtp.main.cf"),
+            include_str!("../../../contrib/postfix/vmail-lmtp.master.cf"),
+        );
+        let told = send("eve@sink.test", &["nobody@va.test"], &letter("lost"));
+        assert!(told.starts_with("nobody@va.test 550 5.1.1 ") && told.contains("there is no such user here"), "{told}");
+        each_joe_gets_his_own();
+        several_recipients_lists_and_those_without_sender();
+        what_vmail_sends_leaves();
+        full_mailboxes(|| machine.asks("postqueue -p"));
+    });
+}
+
+#[test]
+fn a_server_killed_in_a_storm_of_postfixs_loses_nothing() {
+    need!(root, "postfix", "python3");
+    Machine::run(|machine| {
+        let site = furnish(machine);
+        let mut server = site.serve();
+        server.says("ready");
+        let _postfix = postfix(
+            machine,
+            include_str!("../../../contrib/postfix/vmail-lmtp.main.cf"),
+            include_str!("../../../contrib/postfix/vmail-lmtp.master.cf"),
+        );
+        let mut sender = storm(200);
+        until("half the storm", 30, || (super::mail_of("joe@va.test").len() > 80).then_some(()));
+        server.cut();
+        std::thread::sleep(Duration::from_millis(300));
+        let _server = site.serve();
+        sender.says("all sent");
+        let count = all_of_the_storm(200, || _ = machine.sh("postqueue -f"));
+        // Postfix has at most twenty deliveries to one destination under way, whose acknowledgements may be lost.
+        assert!(count <= 220, "{count} messages of 200");
+    });
+}
+
+#[test]
+fn postfix_brings_mail_by_pipe() {
+    need!(root, "postfix", "python3");
+    Machine::run(|machine| {
+        furnish(machine);
+        let _postfix = postfix(
+            machine,
+            include_str!("../../../contrib/postfix/vmail-pipe.main.cf"),
+            include_str!("../../../contrib/postfix/vmail-pipe.master.cf"),
+        );
+        each_joe_gets_his_own();
+        several_recipients_lists_and_those_without_sender();
+        assert_eq!(send("eve@sink.test", &["nobody@va.test", "joe@va.test"], &letter("half lost")), "");
+        arrives("joe@va.test", "half lost");
+        let got = eve_gets("Diagnostic-Code: x-unix;");
+        assert!(got.contains("\nStatus: 5.1.1\n") && got.contains("there is no such user here"), "{got}");
+        what_vmail_sends_leaves();
+    });
+}
+
+/// Postfix as Debian configures it, on the loopback device, with the snippets at the ends of its files.
+fn postfix(machine: &Machine, main: &str, master: &str) -> Program {
+    machine.install("postfix").user("postfix", 4101, "x").line("/etc/group", "postdrop:x:4102:");
+    machine.sh("sed -i 's/^vmail:x:4100:.*/&postfix/' /etc/group");
+    let ours = "compatibility_level = 3.6\nmyhostname = mail.example.net\nmydestination = sink.test\nmynetworks = 127.0.0.2\ninet_protocols = ipv4\n\
+                maillog_file = /dev/stdout\nalias_maps =\nalias_database =\nmail_spool_directory = /var/mail\n";
+    machine.file("/etc/postfix/main.cf", format!("{ours}{main}"));
+    machine.sh("cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf; sed -i -E 's/^((\\S+\\s+){4})y/\\1n/' /etc/postfix/master.cf");
+    machine.line("/etc/postfix/master.cf", master);
+    machine.line("/etc/postfix/master.cf", "postlog   unix-dgram n  -       n       -       1       postlogd");
+    machine.sh("rm -rf /var/spool/postfix; mkdir -p /var/spool/postfix /var/lib/postfix; cd /usr/sbin; chgrp postdrop postdrop postqueue; chmod 2755 postdrop postqueue; chown postfix /var/lib/postfix");
+    let program = Program::start(Command::new("/usr/sbin/postfix").arg("start-fg"));
+    until("Postfix", 20, || std::net::TcpStream::connect("127.0.0.1:25").ok());
+    program
+}
