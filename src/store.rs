@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::address::{Domain, Owner};
 use crate::config::{self, Fsync, Machine as Settings, Root, SpecialUse};
+use crate::os::place::make_folders;
 use claim::Claims;
 use disk::{Disk, Machine};
 use mailbox::{Open, Recent};
@@ -121,7 +122,7 @@ impl Places {
     /// We are not root.
     pub fn own(&self, uid: u32, gid: u32) -> io::Result<()> {
         for folder in [&self.index, &self.redo, &self.quota, &self.staging, &self.run] {
-            std::fs::create_dir_all(folder)?;
+            make_folders(folder)?;
             std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
         }
         // For the owners of mail who deliver to themselves, whatever the umask says.

@@ -10,6 +10,7 @@ use super::{Admin, maildrop, service};
 use crate::address::{Domain, Owner};
 use crate::config::{DomainRecord, Owned};
 use crate::os::place::{Place, make_folders};
+use crate::store::Places;
 
 impl Admin {
     /// The service user's uid and gid, where there is such a user and we may give files away.
@@ -22,8 +23,11 @@ impl Admin {
         service::known(&self.machine)
     }
 
-    /// The folders of a domain's maildrops and homes.
+    /// The folders of a domain's maildrops and homes, and those of the service: a delivery that does not begin as root can't make them.
     pub(super) fn make_domain_folders(&self, domain: &Domain, owned: Owned) -> anyhow::Result<()> {
+        if let Some((uid, gid)) = self.service() {
+            Places::below(&self.root, &self.machine).own(uid, gid).context("the folders of the service can't be made")?;
+        }
         let spool = self.root.spool(domain);
         let homes = self.root.path().join("vhome").join(domain.as_str()).join("home");
         for folder in [&spool, &homes] {

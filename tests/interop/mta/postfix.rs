@@ -73,6 +73,7 @@ fn postfix_brings_mail_by_pipe() {
         let got = eve_gets("Diagnostic-Code: x-unix;");
         assert!(got.contains("\nStatus: 5.1.1\n") && got.contains("there is no such user here"), "{got}");
         what_vmail_sends_leaves();
+        full_mailboxes(|| machine.asks("postqueue -p"));
     });
 }
 
