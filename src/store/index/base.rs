@@ -95,6 +95,11 @@ impl Base {
         Some(record)
     }
 
+    /// The UID of a record, whether that is as it was stored or not; 0 where there is none.
+    pub fn alleged_uid(&self, at: usize) -> u32 {
+        item::<Record>(self.section(&self.sections.records), at).map_or(0, |record| record.uid)
+    }
+
     /// What block `at` has; `None` if that can't be told.
     pub fn summary(&self, at: usize) -> Option<Summary> {
         let stored: StoredSummary = item(self.section(&self.sections.summaries), at)?;

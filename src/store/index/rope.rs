@@ -264,6 +264,16 @@ impl Found<'_> {
     }
 }
 
+/// How many of `count` come before the first for which `is_before` does not hold.
+fn partition_point(count: u32, is_before: impl Fn(u32) -> bool) -> u32 {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_before(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
 /// Those of `spans`, which are in order, that have UIDs in common with `span`.
 fn overlapping(spans: &[Span], span: Span) -> &[Span] {
     let from = spans.partition_point(|one| one.last < span.first);
@@ -323,15 +333,15 @@ impl Run {
 
     /// How many messages have a lower UID. A damaged record looks like one of those.
     fn lower_bound(&self, base: Option<&Base>, uid: u32) -> u32 {
-        let (mut low, mut high) = (0, self.count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.uid(base, middle) {
-                Some(found) if found >= uid => high = middle,
-                _ => low = middle + 1,
+        if let (Kind::Mapped(from), Some(base)) = (&self.kind, base) {
+            // To check each record on the way takes longer than all else; whether it led to the right place two of them can tell.
+            let found = partition_point(self.count, |within| base.alleged_uid((from + within) as usize) < uid);
+            let is_below = found == 0 || self.uid(Some(base), found - 1).is_some_and(|below| below < uid);
+            if is_below && (found == self.count || self.uid(Some(base), found).is_some_and(|next| next >= uid)) {
+                return found;
             }
         }
-        low
+        partition_point(self.count, |within| self.uid(base, within).is_none_or(|found| found < uid))
     }
 
     fn next<'a>(&'a self, base: Option<&'a Base>, within: &mut u32, wanted: Wanted) -> Option<Found<'a>> {
