@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::index::State;
 use super::kept::{Kept, Written};
@@ -13,7 +13,7 @@ use super::news::{Place, Watcher};
 use super::reader::blocking;
 use super::spool::{Batch, Care, Hold, Scanned, Spool};
 use super::{Account, Shared, Trouble, sync};
-use crate::os::Actor;
+use crate::os::{Actor, process};
 
 mod append;
 mod change;
@@ -104,7 +104,7 @@ impl Recent {
         let known = recent.iter().position(|known| Arc::ptr_eq(known, mailbox));
         let forgotten = match known {
             Some(at) => recent.remove(at),
-            None if recent.len() >= RECENT => recent.pop_front(),
+            None if recent.len() >= *RECENT => recent.pop_front(),
             None => None,
         };
         recent.push_back(Arc::clone(mailbox));
@@ -114,8 +114,8 @@ impl Recent {
     }
 }
 
-/// Each may have two files open.
-const RECENT: usize = 64;
+/// So many, each with two files open: a part of what the process may have, and memory of a megabyte or two.
+static RECENT: LazyLock<usize> = LazyLock::new(|| usize::try_from(process::open_files() / 16).unwrap_or(usize::MAX).clamp(16, 1024));
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
