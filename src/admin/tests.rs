@@ -312,7 +312,8 @@ fn an_interrupted_renaming_can_be_repeated() {
 fn a_domain_is_never_without_its_record() {
     let tree = Tree::new(Owned::Vmail);
     // Where the folder of all indexes should be: the removal stops half-way.
-    fs::create_dir_all(tree.at("var/lib/vmail")).unwrap();
+    fs::create_dir_all(tree.at("var/lib/vmail/index")).unwrap();
+    fs::remove_dir(tree.at("var/lib/vmail/index")).unwrap();
     fs::write(tree.at("var/lib/vmail/index"), "").unwrap();
     assert!(tree.admin().remove_domain(&va(), Remains::Kept).is_err());
     assert!(tree.exists("etc/vmail/domains/va.test.toml") && !tree.exists("etc/vmail/shadow.va.test"));
