@@ -67,7 +67,7 @@ pub use index::{Entry, State};
 pub use listing::{Appended, Copied, Listed, MailboxId, Status};
 pub use local::{LocalFolder, LocalHome};
 pub use memory::{MemoryFolder, MemoryHome};
-pub use message::{Flags, Uidl};
+pub use message::{Flags, Size, Uidl};
 pub use name::FolderName;
 pub use namespace::Namespace;
 pub use news::Watcher;

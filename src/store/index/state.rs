@@ -85,11 +85,18 @@ pub struct Totals {
     pub cached: u64,
     /// Octets stored.
     pub stored: u64,
-    /// Octets on the wire of those whose size is known.
+    /// Octets on the wire of those whose size is known, as IMAP sends them.
     pub wire: u64,
+    /// Those whose size is known and whose last line has no end.
+    pub unended: u64,
 }
 
 impl Totals {
+    /// Octets on the wire of those whose size is known, as POP3 sends them.
+    pub fn popped(&self) -> u64 {
+        self.wire.saturating_add(self.unended.saturating_mul(2))
+    }
+
     pub(super) fn add(&mut self, record: &Record) {
         self.each(record, u64::wrapping_add);
     }
@@ -107,8 +114,9 @@ impl Totals {
         one(&mut self.fresh, record.has(Traits::FRESH));
         one(&mut self.sized, record.has(Traits::SIZED));
         one(&mut self.cached, record.cache != 0);
+        one(&mut self.unended, record.has(Traits::SIZED) && !record.size.is_ended());
         self.stored = count(self.stored, record.len);
-        self.wire = count(self.wire, if record.has(Traits::SIZED) { record.size } else { 0 });
+        self.wire = count(self.wire, record.octets().unwrap_or(0));
     }
 }
 
