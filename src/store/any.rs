@@ -1,5 +1,7 @@
 //! The closed set of homes.
 
+use std::sync::Arc;
+
 use super::quota::Usage;
 use super::{
     Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, FolderName, Home, Incoming, Listed, LocalFolder, LocalHome,
@@ -37,7 +39,7 @@ impl Home for AnyHome {
         each!(AnyHome, self, home => home.features())
     }
 
-    async fn list(&self) -> Result<Vec<Listed>, Trouble> {
+    async fn list(&self) -> Result<Arc<[Listed]>, Trouble> {
         each!(AnyHome, self, home => home.list().await)
     }
 

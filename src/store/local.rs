@@ -111,8 +111,11 @@ impl Home for LocalHome {
         Features { inferiors, separator: self.account.separator, lasting: true }
     }
 
-    async fn list(&self) -> Result<Vec<Listed>, Trouble> {
-        self.on_thread(folders::list).await
+    async fn list(&self) -> Result<Arc<[Listed]>, Trouble> {
+        match self.shared.lists.current(&self.account) {
+            Some(listed) => Ok(listed),
+            None => self.on_thread(folders::list).await,
+        }
     }
 
     async fn create(&self, name: &FolderName, special: Option<SpecialUse>) -> Result<MailboxId, Trouble> {
