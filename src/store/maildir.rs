@@ -1,6 +1,5 @@
 //! Mailboxes as folders with a file for each message, and the lists that Dovecot and Courier keep beside them.
 
-use std::borrow::Borrow;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -110,21 +109,22 @@ impl Maildir {
         }
     }
 
-    /// The stamps of `new`, `cur` and the list of UIDs; none for what is not there.
+    /// The stamps of `new`, `cur` and the list of UIDs; none for what is not there. They are the same only if the folders and the file
+    /// are the same, so it does not matter which way leads there, and the Maildir need not be opened.
     fn stamps(&self) -> Result<[Stamp; 3], Trouble> {
-        self.stamps_in(|| self.top())
+        self.stamps_by(|name| Stamp::unfollowed(&self.path.join(name)))
     }
 
-    fn stamps_in<D: Borrow<Dir>>(&self, top: impl FnOnce() -> io::Result<D>) -> Result<[Stamp; 3], Trouble> {
-        self.act("looking at", || {
-            let top = top()?;
-            let stamp = |name: &str| match top.borrow().stat(name) {
-                Ok(stat) => Ok(Stamp::from(&stat)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
-                Err(error) => Err(error),
-            };
-            Ok([stamp(NEW)?, stamp(CUR)?, stamp(UIDLIST)?])
-        })
+    fn stamps_in(&self, top: &Dir) -> Result<[Stamp; 3], Trouble> {
+        self.stamps_by(|name| top.stat(name).map(|stat| Stamp::from(&stat)))
+    }
+
+    fn stamps_by(&self, stamp: impl Fn(&str) -> io::Result<Stamp>) -> Result<[Stamp; 3], Trouble> {
+        let stamp = |name: &str| match stamp(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
+            stamp => stamp,
+        };
+        self.act("looking at", || Ok([stamp(NEW)?, stamp(CUR)?, stamp(UIDLIST)?]))
     }
 
     fn open(&self, message: &Entry<'_>, at_once: bool) -> io::Result<std::fs::File> {
@@ -139,10 +139,11 @@ impl Maildir {
 
 impl Spool for Maildir {
     fn is_untouched(&self, state: &State, care: Care) -> Result<bool, Trouble> {
-        let [new, current, list] = match self.stamps() {
-            Err(trouble) if is_missing(&trouble) => return Ok(false),
-            stamps => stamps?,
-        };
+        let [new, current, list] = self.stamps()?;
+        if (new, current) == <(Stamp, Stamp)>::default() {
+            // Perhaps there is no Maildir at all.
+            return Ok(false);
+        }
         let [known_new, known_current] = state.head().stamps;
         let settled = known_current.settled && (known_new.settled || care == Care::Quick);
         Ok(settled && (new, current) == (known_new.stamp, known_current.stamp) && notes::Notes::of(state).list == list)
