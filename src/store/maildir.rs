@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use rustix::io::Errno;
 
@@ -48,7 +48,9 @@ pub struct Maildir {
     shared: Arc<Shared>,
     account: Arc<Account>,
     /// The folder that has `cur`, `new` and `tmp`.
-    path: PathBuf,
+    path: Arc<Path>,
+    /// The same, open, as long as somebody reads a message in it: the next one is found faster.
+    top: Mutex<Weak<Dir>>,
     /// INBOX comes into being with its first message.
     is_inbox: bool,
     /// That of the list of UIDs, once it was wanted.
@@ -67,7 +69,7 @@ struct Held<'a> {
 impl Maildir {
     pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
         let (lock, news, current) = (OnceLock::new(), sync::Shared::default(), sync::Shared::default());
-        Maildir { shared, account, path, is_inbox, lock, news, current }
+        Maildir { shared, account, path: path.into(), top: Mutex::default(), is_inbox, lock, news, current }
     }
 
     /// Does `deed` with the owner's rights.
@@ -78,7 +80,7 @@ impl Maildir {
     fn trouble(&self, doing: &'static str, error: io::Error) -> Trouble {
         match Errno::from_io_error(&error) {
             Some(Errno::NOTDIR | Errno::LOOP) => {
-                Trouble::NotMailbox { path: self.path.clone(), what: "is not a Maildir: a folder of it is a link or a file" }
+                Trouble::NotMailbox { path: self.path.to_path_buf(), what: "is not a Maildir: a folder of it is a link or a file" }
             }
             _ => Trouble::io(doing, &self.path)(error),
         }
@@ -127,13 +129,28 @@ impl Maildir {
         self.act("looking at", || Ok([stamp(NEW)?, stamp(CUR)?, stamp(UIDLIST)?]))
     }
 
-    fn open(&self, message: &Entry<'_>, at_once: bool) -> io::Result<std::fs::File> {
-        let top = self.top()?;
-        let (folder, name) = place(message, message.name());
-        match at_once {
-            true => top.read_cached(folder, &name),
-            false => top.beneath(folder)?.read(&name),
+    fn open(&self, message: &Entry<'_>) -> io::Result<Reader> {
+        let (top, (folder, name)) = (Arc::new(self.top()?), place(message, message.name()));
+        let file = top.beneath(folder)?.read(&name)?;
+        Ok(Reader::of_whole_file(file, message.len, &self.path, top))
+    }
+
+    /// As [`Maildir::open`], if that takes no waiting. What is no longer in the folder that somebody reads in is not found, and then
+    /// looked for anew.
+    fn open_at_once(&self, message: &Entry<'_>) -> io::Result<Reader> {
+        let (top, (folder, name)) = (self.shared_top()?, place(message, message.name()));
+        let file = top.read_cached(folder, &name)?;
+        Ok(Reader::of_whole_file(file, message.len, &self.path, top))
+    }
+
+    fn shared_top(&self) -> io::Result<Arc<Dir>> {
+        let mut shared = self.top.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(top) = shared.upgrade() {
+            return Ok(top);
         }
+        let top = Arc::new(self.top()?);
+        *shared = Arc::downgrade(&top);
+        Ok(top)
     }
 }
 
@@ -186,8 +203,8 @@ impl Spool for Maildir {
     }
 
     fn read(&self, _: &State, message: &Entry<'_>, at_once: bool) -> Result<Option<Reader>, Trouble> {
-        match self.account.actor.run(|| self.open(message, at_once)) {
-            Ok(file) => Ok(Some(Reader::of_whole_file(file, message.len, self.path.clone()))),
+        match self.account.actor.run(|| if at_once { self.open_at_once(message) } else { self.open(message) }) {
+            Ok(reader) => Ok(Some(reader)),
             Err(_) if at_once => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.trouble("opening a message of", error)),
