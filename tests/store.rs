@@ -14,6 +14,7 @@ mod model;
 mod news;
 mod numbering;
 mod play;
+mod sizes;
 mod step;
 
 #[test]

@@ -81,7 +81,7 @@ pub(super) async fn deleted_storage(home: &AnyHome, name: &FolderName, items: &[
     }
     let folder = home.open(name).await?;
     let deleted = folder.state().messages().filter(|message| message.flags().contains(Flags::DELETED));
-    Ok(deleted.map(|message| message.size.max(message.len)).sum())
+    Ok(deleted.map(|message| message.size.octets().max(message.len)).sum())
 }
 
 /// A STATUS response.

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::table::Order;
 use super::view::View;
 use crate::store::Folder;
-use gather::Message;
+use gather::Messages;
 use tree::Threads;
 
 mod forest;
@@ -88,7 +88,7 @@ impl Thread {
     pub async fn run(self, asking: &Asking<'_>, folder: &mut impl Folder, view: &View, out: &mut Vec<u8>) -> Result<(), Refused> {
         let hits = find::find(folder, view, &self.searched).await?;
         let messages = gather::gather(folder, &hits, asking.is_uid, self.algorithm == Algorithm::References).await?;
-        let threads = match messages.len() > MANY {
+        let threads = match messages.all.len() > MANY {
             true => tokio::task::spawn_blocking(move || self.threads(&messages)).await.unwrap_or_default(),
             false => self.threads(&messages),
         };
@@ -96,9 +96,9 @@ impl Thread {
         Ok(())
     }
 
-    fn threads(&self, messages: &[Message]) -> Threads {
+    fn threads(&self, messages: &Messages) -> Threads {
         match self.algorithm {
-            Algorithm::OrderedSubject => subjects::threads(messages),
+            Algorithm::OrderedSubject => subjects::threads(&messages.all),
             Algorithm::References => references::threads(messages),
         }
     }
@@ -106,4 +106,4 @@ impl Thread {
 
 const UNKNOWN: Bad = Bad("there is no such threading algorithm");
 /// More messages are not put in order where others wait.
-const MANY: usize = 5_000;
+const MANY: usize = 20_000;

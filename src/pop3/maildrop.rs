@@ -102,7 +102,7 @@ impl Maildrop {
     pub(super) fn totals(&self) -> (u64, u64) {
         let all = self.messages.head().totals;
         let deleted = self.marks.iter().enumerate().filter(|(_, mark)| mark.is_deleted);
-        deleted.fold((all.messages, all.wire), |(count, octets), (at, _)| (count - 1, octets - self.message(at).size))
+        deleted.fold((all.messages, all.popped()), |(count, octets), (at, _)| (count - 1, octets - self.message(at).size.popped()))
     }
 
     /// Begins reading message `at`.

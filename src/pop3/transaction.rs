@@ -49,7 +49,7 @@ impl Session<'_> {
         let (messages, octets) = maildrop.totals();
         self.ok(&format!("{messages} messages ({octets} octets)"));
         for (at, message) in maildrop.remaining() {
-            self.line_numbers(at as u64 + 1, message.size);
+            self.line_numbers(at as u64 + 1, message.size.popped());
             self.wire.flush_if_full().await?;
         }
         self.end_of_lines();
@@ -58,7 +58,7 @@ impl Session<'_> {
 
     fn list_one(&mut self, maildrop: &Maildrop, number: Number) {
         match maildrop.at(number) {
-            Ok(at) => self.ok_numbers(number.0, maildrop.message(at).size),
+            Ok(at) => self.ok_numbers(number.0, maildrop.message(at).size.popped()),
             Err(none) => self.refuse_number(none, number),
         }
     }
@@ -104,7 +104,7 @@ impl Session<'_> {
         let Some((at, mut reader)) = self.begin(maildrop, number).await? else { return Ok(()) };
         self.doing = "sending a message";
         self.wire.begin_message()?;
-        let size = maildrop.message(at).size;
+        let size = maildrop.message(at).size.popped();
         self.say(&["+OK ", itoa::Buffer::new().format(size), " octets\r\n"]);
         let as_wire = reader.as_wire().filter(|_| size >= WORTH_SENDFILE && self.wire.can_send_file());
         match as_wire {
@@ -125,7 +125,7 @@ impl Session<'_> {
         self.doing = "sending the top of a message";
         self.wire.begin_message()?;
         self.ok("top of message follows");
-        let size = maildrop.message(at).size;
+        let size = maildrop.message(at).size.popped();
         self.send(&mut reader, Lines::Header { body: lines, line_is_empty: true }, size).await?;
         self.end_of_message(reader).await?;
         self.done.top += 1;

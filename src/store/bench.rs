@@ -153,7 +153,7 @@ pub async fn seen(folder: &mut AnyFolder) -> Vec<Seen> {
         let text = String::from_utf8_lossy(&text(folder, message.uid).await.unwrap()).into_owned();
         let mut words: Vec<String> = message.keywords().map(|word| word.to_string()).collect();
         words.sort();
-        all.push((message.uid, text.trim_end().to_owned(), message.flags(), words, message.size));
+        all.push((message.uid, text.trim_end().to_owned(), message.flags(), words, message.size.octets()));
     }
     all
 }

@@ -11,14 +11,24 @@ use rustix::fs::{MemfdFlags, Mode, OFlags};
 use super::measure::{Measure, Measured};
 use super::{Flags, Places, Trouble};
 
-/// A message being received. Line ends may be CRLF or LF; they are stored as LF, as other programs on a Unix machine expect.
+/// A message being received. Line ends may be CRLF or LF; they are stored as LF, as other programs on a Unix machine expect. A line end
+/// behind a CR that is text keeps its own CR: what is read again has CRLF where LF stands alone, so CR CR LF comes back as it was.
 pub struct Draft {
     text: Text,
     len: u64,
     measure: Measure,
-    /// The last octet was a CR that may be half of a line end.
-    held_cr: bool,
+    held: Held,
     staging: Arc<Path>,
+}
+
+/// What the octets so far end with, and is not stored yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    /// A CR that may be half of a line end.
+    Cr,
+    /// The same, behind a CR that is text.
+    CrAfterCr,
 }
 
 enum Text {
@@ -93,7 +103,7 @@ impl Draft {
     /// An empty one. Large ones are kept in the store's staging folder, without a name.
     pub fn new(places: &Places) -> Draft {
         let staging = places.staging.as_path().into();
-        Draft { text: Text::Memory(Vec::new()), len: 0, measure: Measure::new(), held_cr: false, staging }
+        Draft { text: Text::Memory(Vec::new()), len: 0, measure: Measure::new(), held: Held::Nothing, staging }
     }
 
     /// The next octets. Writes to the disk when there are many, so it may block a little; the caller limits how many there are.
@@ -102,20 +112,21 @@ impl Draft {
         if octets.is_empty() {
             return Ok(());
         }
-        let mut from = 0;
-        if std::mem::take(&mut self.held_cr) && octets[0] != b'\n' {
+        let (mut from, held) = (0, std::mem::replace(&mut self.held, Held::Nothing));
+        if held == Held::CrAfterCr || held == Held::Cr && octets[0] != b'\n' {
             self.keep(b"\r")?;
         }
         for cr in memchr::memchr_iter(b'\r', octets) {
+            let is_after_cr = if cr == 0 { held != Held::Nothing } else { octets[cr - 1] == b'\r' };
             match octets.get(cr + 1) {
-                Some(b'\n') => {
+                Some(b'\n') if !is_after_cr => {
                     self.keep(&octets[from..cr])?;
                     from = cr + 1;
                 }
                 Some(_) => {}
                 None => {
                     self.keep(&octets[from..cr])?;
-                    self.held_cr = true;
+                    self.held = if is_after_cr { Held::CrAfterCr } else { Held::Cr };
                     return Ok(());
                 }
             }
@@ -135,7 +146,7 @@ impl Draft {
 
     /// All has come.
     pub fn finish(mut self) -> Result<Letter, Trouble> {
-        if std::mem::take(&mut self.held_cr) {
+        if self.held != Held::Nothing {
             self.keep(b"\r")?;
         }
         let Draft { text, len, measure, .. } = self;
@@ -273,5 +284,40 @@ impl Incoming {
     /// `letter` without flags, received now.
     pub fn new(letter: Letter) -> Incoming {
         Incoming { letter, flags: Flags::NONE, keywords: Vec::new(), received: None, saved: None, sender: None, uidl: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stored(text: &str, cut: usize) -> String {
+        let mut draft = Draft::new(&Places::inside(Path::new("/nonexistent"), crate::config::Fsync::Never));
+        text.as_bytes().chunks(cut).for_each(|piece| draft.push(piece).unwrap());
+        String::from_utf8(draft.finish().unwrap().beginning(usize::MAX).unwrap()).unwrap()
+    }
+
+    /// What a client is sent: CRLF for each LF without a CR.
+    fn sent(stored: &str) -> String {
+        stored.replace("\r\n", "\n").replace('\n', "\r\n")
+    }
+
+    #[test]
+    fn line_ends_are_lf_but_for_those_behind_a_cr() {
+        for (text, expected) in [("a\r\nb\n\r\n", "a\nb\n\n"), ("a\r\r\nb\r\n", "a\r\r\nb\n"), ("\ra\r", "\ra\r"), ("\r\r\r\n", "\r\r\r\n")]
+        {
+            assert_eq!(stored(text, usize::MAX), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn octets_come_back_as_they_were_but_for_bare_lf(text in "[a\r\n]{0,40}", cut in 1usize..9) {
+            let kept = stored(&text, cut);
+            prop_assert_eq!(sent(&kept), sent(&text));
+            prop_assert_eq!(stored(&kept, cut), kept);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::index::State;
+use super::index::{Moment, State};
 use super::mailbox::{Mailbox, Open, Recent};
 use super::maildir::Maildir;
 use super::mbox::Mbox;
@@ -15,8 +15,8 @@ use super::reader::blocking;
 use super::settler::Settler;
 use super::spool::Spool;
 use super::{
-    Account, Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, Home, Incoming, Listed, MailboxId, Reader, Shared,
-    Status, Trouble, Uids, Watcher, folders,
+    Account, Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, Gists, Home, Incoming, Listed, MailboxId, Reader,
+    Shared, Status, Trouble, Uids, Watcher, folders,
 };
 use crate::config::{self, SpecialUse};
 
@@ -217,6 +217,14 @@ impl Folder for LocalFolder {
         }
         let uids = uids.clone();
         self.on_thread(move |mailbox, told| mailbox.cached(told, &uids)).await
+    }
+
+    fn gists(&self) -> Option<(Moment, Arc<Gists>)> {
+        self.home.shared.gists.find(self.mailbox.key())
+    }
+
+    fn keep_gists(&mut self, moment: Moment, gists: Arc<Gists>) {
+        self.home.shared.gists.keep(self.mailbox.key(), moment, gists);
     }
 
     async fn read(&mut self, uid: u32) -> Result<Reader, Trouble> {

@@ -131,7 +131,6 @@ impl Mailbox {
     pub fn glance(&self) -> Option<State> {
         let mut kept = self.kept.try_lock().ok()?;
         kept.open_at_once(&self.shared.disk, &self.index, self.spool.layout());
-        kept.follow();
         let state = kept.state()?;
         self.spool.is_untouched(state, Care::Full).ok()?.then(|| state.clone())
     }
@@ -140,7 +139,6 @@ impl Mailbox {
     pub fn look(&self) -> Result<State, Trouble> {
         let mut kept = self.kept();
         kept.open(&self.shared, &self.index, self.spool.layout());
-        kept.follow();
         if let Some(state) = kept.state()
             && self.spool.is_untouched(state, Care::Full)?
         {
@@ -210,7 +208,7 @@ impl Mailbox {
         let mut kept = self.kept();
         loop {
             kept.open(&self.shared, &self.index, self.spool.layout());
-            kept.follow();
+            kept.restore(&self.shared, &self.index, self.spool.layout());
             let Some(state) = kept.state() else {
                 let Scanned::Anew(state) = hold.scan(None)? else { unreachable!("there is nothing that this could be news to") };
                 kept.replace(&self.shared, &self.index, state);
@@ -262,7 +260,6 @@ impl Mailbox {
         loop {
             let mut kept = self.kept();
             kept.open(&self.shared, &self.index, self.spool.layout());
-            kept.follow();
             let written = kept.write(&self.shared, &self.index, deed)?;
             if let Some(state) = kept.state().filter(|_| !matches!(written, Written::Nowhere)) {
                 let state = state.clone();

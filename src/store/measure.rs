@@ -3,7 +3,7 @@
 use super::mbox;
 use super::mbox::head::{Line, Walk};
 use super::mbox::tally::Tally;
-use super::message::Fingerprint;
+use super::message::{Fingerprint, Size};
 use crate::message::{Entry, Scanner};
 
 /// A measurement under way. The header fields in which mbox programs keep their notes are text like any other, but no part of what
@@ -22,8 +22,7 @@ pub struct Measure {
 /// What came out.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// Octets on the wire.
-    pub size: u64,
+    pub size: Size,
     /// The stored octets are those of the wire.
     pub exact: bool,
     pub fingerprint: Fingerprint,
@@ -94,7 +93,7 @@ impl Measure {
 
     fn end(self) -> Measured {
         Measured {
-            size: self.tally.wire(),
+            size: self.tally.size(),
             exact: self.tally.exact(),
             fingerprint: mbox::halves(self.tally.digest()),
             has_notes: self.has_notes,

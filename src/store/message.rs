@@ -1,5 +1,7 @@
 //! What a folder knows of a message without reading it.
 
+use bytemuck::{Pod, Zeroable};
+
 /// Truths about a message that are no flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traits(pub u8);
@@ -30,6 +32,38 @@ impl Traits {
 
     pub fn new(twin: bool, exact: bool) -> Traits {
         Traits(u8::from(twin) | u8::from(exact) << 1)
+    }
+}
+
+/// How long a message is on the wire, where each line end is CRLF.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
+pub struct Size(u64);
+
+impl Size {
+    /// `octets` in all; unless `is_ended`, the last line has no end.
+    pub fn new(octets: u64, is_ended: bool) -> Size {
+        Size(octets.min(u64::MAX >> 1) << 1 | u64::from(!is_ended))
+    }
+
+    /// As the message is: RFC822.SIZE, the length of IMAP's `BODY[]`.
+    pub fn octets(self) -> u64 {
+        self.0 >> 1
+    }
+
+    /// As POP3 sends it: RFC 1939 §3 has a message end with a line end.
+    pub fn popped(self) -> u64 {
+        self.octets() + if self.is_ended() { 0 } else { 2 }
+    }
+
+    /// The last line has an end.
+    pub fn is_ended(self) -> bool {
+        self.0 & 1 == 0
+    }
+
+    /// As file names and lists of Maildirs tell it, which can't say whether a line end is missing: then it is measured again.
+    pub(super) fn told(self) -> Option<u64> {
+        self.is_ended().then(|| self.octets())
     }
 }
 

@@ -142,9 +142,10 @@ impl Mail {
         assert_eq!(*self.print.get_or_insert(entry.fingerprint), entry.fingerprint, "EMAILID of {uid}");
         let uidl = (entry.uidl(), entry.uidl_text().to_vec());
         assert_eq!(*self.uidl.get_or_insert(uidl.clone()), uidl, "UIDL of {uid}");
-        if self.text.ends_with(b"\n") && !self.text.contains(&b'\r') {
+        if !self.text.contains(&b'\r') {
             let lines = self.text.iter().filter(|octet| **octet == b'\n').count();
-            assert_eq!(entry.size, (self.text.len() + lines) as u64, "octets of {uid} on the wire");
+            assert_eq!(entry.size.octets(), (self.text.len() + lines) as u64, "octets of {uid} on the wire");
+            assert_eq!(entry.size.is_ended(), self.text.is_empty() || self.text.ends_with(b"\n"), "whether {uid} ends with a line end");
         }
     }
 }

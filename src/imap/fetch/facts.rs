@@ -44,7 +44,7 @@ fn say(out: &mut Out<'_>, fact: Fact, message: &Entry<'_>, kept: Option<EntryRef
 
 fn say_kept<'o, 'b>(out: &'o mut Out<'b>, fact: Fact, kept: EntryRef<'_>) -> &'o mut Out<'b> {
     match fact {
-        // Not the record's size, which is that of POP3: RFC 1939 §3 has a message end with a line end, here it is as long as `BODY[]`.
+        // Not the record's: as long as nobody has looked, that one is what a file name says.
         Fact::Size => out.raw("RFC822.SIZE ").number(kept.size()),
         Fact::ThreadId => out.raw("THREADID (").shown(ThreadId(kept.thread())).raw(")"),
         Fact::Envelope => out.raw("ENVELOPE ").raw(kept.envelope()),

@@ -1,8 +1,8 @@
 //! Looking for texts in a message while it is read.
 
 use super::Criteria;
-use super::sought::{Place, Sought, fold};
-use crate::message::{Extent, Part, Reading, Said};
+use super::sought::{Place, Sought};
+use crate::message::{Extent, Part, Reading, Said, casemap_lines};
 use crate::store::{Folder, Reader, Trouble};
 
 /// What is at hand while messages are read one after the other; it serves again.
@@ -101,21 +101,21 @@ impl Heard<'_> {
         let is_meant = |place: &Place| matches!(place, Place::Field(meant) if name.eq_ignore_ascii_case(meant.as_bytes()));
         if self.sought.iter().any(|sought| is_meant(&sought.place)) {
             self.line.clear();
-            fold(value, self.line);
+            casemap_lines(value, self.line);
             self.search(is_meant, Where::Line);
         }
     }
 
     fn write_line(&mut self, name: &[u8], value: &str) {
         self.line.clear();
-        fold(&String::from_utf8_lossy(name), self.line);
+        casemap_lines(&String::from_utf8_lossy(name), self.line);
         self.line.extend_from_slice(b": ");
-        fold(value, self.line);
+        casemap_lines(value, self.line);
     }
 
     /// What is found may have begun in the piece before.
     fn text(&mut self, text: &str) {
-        fold(text, self.window);
+        casemap_lines(text, self.window);
         self.search(|place| !matches!(place, Place::Field(_)), Where::Window);
         let longest = self.sought.iter().map(Sought::len).max().unwrap_or(0);
         let useless = self.window.len().saturating_sub(longest.saturating_sub(1));

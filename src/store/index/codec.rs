@@ -9,7 +9,7 @@ use super::op::{Arrival, Flushed, Keyword, Learnt, Marks, Moved, Op, Seal};
 use super::record::{Live, Record, Span};
 use super::state::Front;
 use crate::os::stamp::Stamp;
-use crate::store::message::{Flags, Traits};
+use crate::store::message::{Flags, Size, Traits};
 
 /// Something that can be put into octets and taken from them. Taking gives `None` for anything that was not put.
 pub trait Code: Sized {
@@ -51,7 +51,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(u8, u16, u32, u64, i64, [u8; 16], [u8; 64], Span, Record);
+plain!(u8, u16, u32, u64, i64, [u8; 16], [u8; 64], Span, Size, Record);
 
 /// Of several fields, one after the other.
 macro_rules! fields {

@@ -13,7 +13,7 @@ use super::op::Op;
 use super::snapshot::Useless;
 use crate::store::disk::Disk;
 
-const MARK: Mark = Mark::new(*b"vmailjnl", 2);
+const MARK: Mark = Mark::new(*b"vmailjnl", 3);
 
 /// How a journal begins.
 #[repr(C)]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::tests::{Bench, arrival, disk, keywords};
 use super::*;
-use crate::store::message::{Flags, Traits};
+use crate::store::message::{Flags, Size, Traits};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -170,6 +170,7 @@ impl Model {
         let touched = self.messages.iter_mut().filter(|plain| among(spans, plain.record.uid));
         touched
             .map(|plain| {
+                let size = Size::new(size, !size.is_multiple_of(3));
                 plain.record.size = size;
                 plain.record.set_traits(Traits::SIZED, true);
                 Learnt { uid: plain.record.uid, size: Some(size), ..Learnt::default() }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::record::{Live, Span};
 use super::state::Front;
 use crate::os::stamp::Stamp;
-use crate::store::message::{Flags, Traits};
+use crate::store::message::{Flags, Size, Traits};
 
 /// One thing that happened. Several make a batch, which is taken in whole or not at all. A batch with an [`Op::Append`],
 /// [`Op::Flags`] or [`Op::Expunge`] that changes a message gets a new MODSEQ, and so do the messages that it changes.
@@ -96,8 +96,8 @@ pub struct Flushed {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Learnt {
     pub uid: u32,
-    /// Octets on the wire; makes it [`Traits::SIZED`].
-    pub size: Option<u64>,
+    /// Makes it [`Traits::SIZED`].
+    pub size: Option<Size>,
     /// Makes it [`Traits::PRINTED`].
     pub fingerprint: Option<[u64; 2]>,
     /// What [`Locked::cache`](super::Locked::cache) returned.

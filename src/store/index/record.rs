@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::store::message::{Flags, Traits, Uidl};
+use crate::store::message::{Flags, Size, Traits, Uidl};
 
 /// One message. Times in seconds since 1970, lengths in octets.
 #[repr(C)]
@@ -24,8 +24,8 @@ pub struct Record {
     pub letters: u32,
     /// Of its last change; the index sets it.
     pub modseq: u64,
-    /// Octets on the wire, if [`Traits::SIZED`].
-    pub size: u64,
+    /// If [`Traits::SIZED`].
+    pub size: Size,
     /// mbox: where its From_ line begins.
     pub place: u64,
     /// Octets stored, without the From_ line.
@@ -64,9 +64,9 @@ impl Record {
         self.has(Traits::PRINTED).then_some(self.fingerprint)
     }
 
-    /// Its octets on the wire, if they are known.
+    /// Its octets on the wire as IMAP sends it, if they are known.
     pub fn octets(&self) -> Option<u64> {
-        self.has(Traits::SIZED).then_some(self.size)
+        self.has(Traits::SIZED).then_some(self.size.octets())
     }
 
     pub fn flags(&self) -> Flags {

@@ -20,7 +20,7 @@ use crate::os::map::Map;
 use crate::os::stamp::Stamp;
 use crate::store::disk::Disk;
 
-const MARK: Mark = Mark::new(*b"vmailidx", 3);
+const MARK: Mark = Mark::new(*b"vmailidx", 4);
 
 /// How a snapshot begins. Lengths and places in octets.
 #[repr(C)]
@@ -51,7 +51,7 @@ struct Page {
     front_from_len: u16,
     bits: u16,
     notes: [u8; 64],
-    totals: [u64; 9],
+    totals: [u64; 10],
 }
 
 /// Where records begin.
@@ -318,11 +318,13 @@ impl Page {
 }
 
 impl Totals {
-    fn numbers(&self) -> [u64; 9] {
-        [self.messages, self.unseen, self.deleted, self.dirty, self.fresh, self.sized, self.cached, self.stored, self.wire]
+    fn numbers(&self) -> [u64; 10] {
+        let Totals { messages, unseen, deleted, dirty, fresh, sized, cached, stored, wire, unended } = *self;
+        [messages, unseen, deleted, dirty, fresh, sized, cached, stored, wire, unended]
     }
 
-    fn from_numbers([messages, unseen, deleted, dirty, fresh, sized, cached, stored, wire]: [u64; 9]) -> Totals {
-        Totals { messages, unseen, deleted, dirty, fresh, sized, cached, stored, wire }
+    fn from_numbers(numbers: [u64; 10]) -> Totals {
+        let [messages, unseen, deleted, dirty, fresh, sized, cached, stored, wire, unended] = numbers;
+        Totals { messages, unseen, deleted, dirty, fresh, sized, cached, stored, wire, unended }
     }
 }

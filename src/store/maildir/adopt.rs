@@ -77,7 +77,7 @@ struct Passage<'a> {
 impl Passage<'_> {
     fn take(&mut self, message: &Entry<'_>, uidl: Uidl, lines: &mut Vec<u8>) -> Result<Arrival, Trouble> {
         let (folder, name) = super::place(message, message.name());
-        let wire = message.has(Traits::SIZED).then_some(message.size);
+        let wire = message.has(Traits::SIZED).then(|| message.size.told()).flatten();
         let base = birth(Some(uidl)).base(message.len, wire);
         let keywords: Vec<_> = message.keywords().cloned().collect();
         let assigned: Vec<Option<usize>> = keywords.iter().map(|word| self.letter(word)).collect::<Result<_, _>>()?;

@@ -192,7 +192,7 @@ impl Delivery<'_> {
     fn add(&mut self, message: &Incoming, received: u32) -> Result<(&'static str, OsString), Trouble> {
         let (uid, measured) = (self.next, message.letter.measured());
         let uidl = Uidl { uidvalidity: self.state.head().uidvalidity, uid };
-        let base = birth(Some(uidl)).base(message.letter.len(), Some(measured.size));
+        let base = birth(Some(uidl)).base(message.letter.len(), measured.size.told());
         let mut fields = Vec::new();
         let explicit = message.uidl.as_deref().unwrap_or_default().as_bytes();
         if !explicit.is_empty() {

@@ -45,7 +45,7 @@ impl<'a> Restoring<'a> {
         let octets = write(&mut file)?;
         file.flush()?;
         date(file.get_ref(), entry.received)?;
-        let wire = entry.has(Traits::SIZED).then_some(entry.size);
+        let wire = entry.has(Traits::SIZED).then(|| entry.size.told()).flatten();
         let base = birth(Some(Uidl { uidvalidity: self.state.head().uidvalidity, uid: entry.uid })).base(octets, wire);
         let mut homeless = Vec::new();
         let mut bits = 0;

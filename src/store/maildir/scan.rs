@@ -15,7 +15,7 @@ use super::{CUR, Held, NEW, marks};
 use crate::os::Dir;
 use crate::os::stamp::Stamp;
 use crate::store::index::{Arrival, Flushed, Keyword, Live, Marks, Op, Record, Seal, Span, State};
-use crate::store::message::Traits;
+use crate::store::message::{Size, Traits};
 use crate::store::spool::{Batch, Scanned};
 use crate::store::{Flags, Trouble, Uidl, identity};
 
@@ -396,7 +396,7 @@ impl<'a, 'h> Look<'a, 'h> {
         let listed = line.record(mail.base());
         let parsed = mail.parsed();
         let wire = parsed.wire_size().or_else(|| listed.number(uidlist::WIRE_SIZE));
-        let mut record = Record { uid, len: stat.st_size.cast_unsigned(), size: wire.unwrap_or(0), ..Record::default() };
+        let mut record = Record { uid, len: stat.st_size.cast_unsigned(), size: Size::new(wire.unwrap_or(0), true), ..Record::default() };
         record.set_traits(Traits::SIZED, wire.is_some());
         record.set_uidl(Uidl { uidvalidity: lists.header.uidvalidity, uid });
         record.received = u32::try_from(stat.st_mtime).unwrap_or(0);

@@ -88,7 +88,7 @@ impl News {
         if (old.size, old.fingerprint) != (now.size, now.fingerprint) {
             let is_other = old.fingerprint != now.fingerprint;
             let (size, fingerprint) = (Some(now.size), is_other.then_some(now.fingerprint));
-            self.learnt.push(Learnt { uid: old.uid, size, fingerprint, cache: is_other.then_some(0), ..Learnt::default() });
+            self.learnt.push(Learnt { uid: old.uid, size, fingerprint, cache: Some(0), ..Learnt::default() });
         }
         if (old.place, old.len, old.from_len) != (now.place, now.len, now.from_len) || laid(old) != laid(now) {
             self.moved.push((*old, *now));

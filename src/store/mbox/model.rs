@@ -66,7 +66,7 @@ impl Model {
         for record in &records {
             let text = String::from_utf8(text(&mut folder, record.uid).await.unwrap()).unwrap();
             let wire = text.len() + text.matches('\n').count() - text.matches("\r\n").count();
-            assert_eq!(wire as u64, record.size, "{text:?}");
+            assert_eq!(wire as u64, record.size.octets(), "{text:?}");
             assert!(there.insert(record.uidl(), text).is_none(), "UIDLs are unique");
         }
         for (at, (text, uidl)) in self.texts.iter_mut().enumerate() {

@@ -7,7 +7,7 @@ use super::head::{Hidden, Line, PEEK, Walk};
 use super::tally::Tally;
 use crate::store::Flags;
 use crate::store::index::{Keyword, Record};
-use crate::store::message::Traits;
+use crate::store::message::{Size, Traits};
 
 /// A message in the file, as the file tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,7 @@ pub struct Found {
     pub from_len: u16,
     /// Octets of its text as stored, hidden headers included, the blank line that separates it from the next not.
     pub len: u64,
-    /// Octets on the wire.
-    pub size: u64,
+    pub size: Size,
     pub fingerprint: u128,
     pub flags: Flags,
     /// `X-Keywords`.
@@ -191,7 +190,7 @@ impl Scan {
             offset: self.at,
             from_len,
             len: 0,
-            size: 0,
+            size: Size::default(),
             fingerprint: 0,
             flags: Flags::NONE,
             keywords: Vec::new(),
@@ -301,11 +300,11 @@ impl Scan {
     fn end(&mut self, at: u64, found: &mut impl FnMut(Found)) {
         let Some(mut now) = self.now.take() else { return };
         now.len = at - now.offset - u64::from(now.from_len);
-        now.size = self.tally.wire();
+        now.size = self.tally.size();
         // The blank line before the next From_ belongs to the file, not to the message; the one that ends a header is the message's.
         if self.state == State::Body && at > self.body && self.after_blank(&[], 0) {
             now.len -= 1 + u64::from(self.before[1] == b'\r');
-            now.size -= 2;
+            now.size = Size::new(now.size.octets() - 2, true);
         }
         now.exact = now.len > 0 && self.tally.exact();
         now.fingerprint = self.tally.digest();

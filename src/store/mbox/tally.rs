@@ -2,6 +2,8 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::store::message::Size;
+
 /// The running account of one message's text. Pieces never end between CR and LF.
 pub struct Tally {
     /// Shown octets, with two for each line end.
@@ -43,9 +45,9 @@ impl Tally {
         self.exact = false;
     }
 
-    /// The size on the wire in octets. A missing last line end is counted: it will be sent.
-    pub fn wire(&self) -> u64 {
-        self.wire + if self.last == b'\n' { 0 } else { 2 }
+    /// The size on the wire.
+    pub fn size(&self) -> Size {
+        Size::new(self.wire, self.last == b'\n')
     }
 
     /// Whether the stored octets are those of the wire.
@@ -138,10 +140,10 @@ mod tests {
 
     #[test]
     fn sizes_are_those_of_the_wire() {
-        assert_eq!(tally(&[]).wire(), 0);
-        assert_eq!(tally(&["a\nb"]).wire(), 6);
-        assert_eq!(tally(&["a\r\nb\r\n"]).wire(), 6);
-        assert_eq!(tally(&["a\r", "b\n", "\n"]).wire(), 7);
+        assert_eq!(tally(&[]).size(), Size::new(0, true));
+        assert_eq!(tally(&["a\nb"]).size(), Size::new(4, false));
+        assert_eq!(tally(&["a\r\nb\r\n"]).size(), Size::new(6, true));
+        assert_eq!(tally(&["a\r", "b\n", "\n"]).size(), Size::new(7, true));
     }
 
     #[test]
