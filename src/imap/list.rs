@@ -38,7 +38,9 @@ impl Session<'_> {
         order.args.space()?;
         let mut asked = Asked::parse(&mut order.args)?;
         order.args.end()?;
-        self.enabled.condstore |= asked.status.contains(&Item::HighestModSeq);
+        if asked.status.contains(&Item::HighestModSeq) {
+            self.enable_condstore();
+        }
         let user = self.user()?;
         let namespace = user.namespace.clone();
         if asked.is_for_root() {

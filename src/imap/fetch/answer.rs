@@ -148,7 +148,9 @@ impl Answering<'_> {
     pub(super) fn news_of(&self, uid: u32) -> impl Iterator<Item = Fact> + use<> {
         let is_marked = self.marked.contains(uid);
         let is_news = |fact: Fact, is_told: bool| Some(fact).filter(|fact| is_told && !self.items.facts.contains(fact));
-        [is_news(Fact::Flags, is_marked), is_news(Fact::ModSeq, is_marked && self.tells_modseq)].into_iter().flatten()
+        // RFC 7162 §3.2.4: where MODSEQ is, UID is as well.
+        let is_counted = is_marked && self.tells_modseq;
+        [is_news(Fact::Uid, is_counted), is_news(Fact::Flags, is_marked), is_news(Fact::ModSeq, is_counted)].into_iter().flatten()
     }
 
     pub(super) fn note_gone(&mut self) {
