@@ -20,6 +20,7 @@ impl Session<'_> {
         if let Some(code) = code(&copied) {
             self.say(&["* OK ", &code, " moved"]);
         }
+        // RFC 6851 §4.4: HIGHESTMODSEQ whenever something has moved.
         self.after_expunges("MOVE completed", !copied.uids.is_empty()).await
     }
 

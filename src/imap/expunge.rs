@@ -22,14 +22,15 @@ impl Session<'_> {
         let count = gone.len();
         selected.folder.apply(&Changes { expunge: gone, ..Changes::default() }).await?;
         self.done.expunged += count;
-        self.after_expunges("EXPUNGE completed", count > 0).await
+        let counts = self.enabled.condstore && count > 0;
+        self.after_expunges("EXPUNGE completed", counts).await
     }
 
-    /// Tells which messages are gone, then that it is done; whoever counts changes knows where it stands (RFC 7162 §3.2.7, RFC 6851 §4.4).
-    pub(super) async fn after_expunges(&mut self, done: &'static str, has_any: bool) -> Result<Reply, Refusal> {
+    /// Tells which messages are gone, then that it is done, and to a client that `counts` changes where the mailbox stands (RFC 7162 §3.2.7).
+    pub(super) async fn after_expunges(&mut self, done: &'static str, counts: bool) -> Result<Reply, Refusal> {
         self.tell(Telling::All).await?;
         let modseq = self.selected()?.view.told().head().modseq;
-        if self.enabled.condstore && has_any { Reply::ok(format!("[HIGHESTMODSEQ {modseq}] {done}")) } else { Reply::ok(done) }
+        if counts { Reply::ok(format!("[HIGHESTMODSEQ {modseq}] {done}")) } else { Reply::ok(done) }
     }
 
     /// The selected mailbox, if it may be changed.

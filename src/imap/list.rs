@@ -53,9 +53,11 @@ impl Session<'_> {
         let shown = shown(&listed, &namespace);
         let tree = Tree::new(&listed, &shown, namespace.separator(), asked.selection);
         let patterns = Pattern::all(&asked.reference, &asked.patterns, namespace.separator());
-        let is_meant = |line: &&Line<'_>| patterns.iter().any(|one| one.matches(line.shown)) && tree.is_wanted(line, asked.selection);
+        let matches = |line: &&Line<'_>| patterns.iter().any(|one| one.matches(line.shown));
+        let above_others = tree.above_others(asked.selection, &matches);
+        let is_meant = |line: &&Line<'_>| matches(line) && tree.is_wanted(line, asked.selection, &above_others);
         let chosen: Vec<&Line<'_>> = tree.lines.iter().filter(is_meant).collect();
-        let statuses = self.statuses(&chosen, &asked.status).await?;
+        let statuses = self.statuses(&chosen, &asked).await?;
         asked.special = self.offers("SPECIAL-USE");
         for (line, status) in chosen.iter().zip(statuses) {
             self.say_line("LIST", &tree, line, &asked);
@@ -96,12 +98,15 @@ impl Session<'_> {
     }
 
     /// The status of each of `lines`, as far as it is asked for and can be told.
-    async fn statuses(&mut self, lines: &[&Line<'_>], items: &[Item]) -> Result<Vec<Option<(Status, u64)>>, Refusal> {
+    async fn statuses(&mut self, lines: &[&Line<'_>], asked: &Asked) -> Result<Vec<Option<(Status, u64)>>, Refusal> {
+        let items = &asked.status;
         if items.is_empty() {
             return Ok(vec![None; lines.len()]);
         }
         let home = &self.user()?.home;
-        let existing = |line: &&Line<'_>| line.listed.filter(|listed| listed.exists).map(|listed| listed.name.clone());
+        // RFC 9051 §6.3.9.8, example 11: not of those that are told for what is below them.
+        let is_told = |line: &Line<'_>, listed: &Listed| listed.exists && line.is_selected(asked.selection);
+        let existing = |line: &&Line<'_>| line.listed.filter(|listed| is_told(line, listed)).map(|listed| listed.name.clone());
         let names: Vec<FolderName> = lines.iter().filter_map(existing).collect();
         let mut told = home.status(&names).await.into_iter();
         let mut all = Vec::with_capacity(lines.len());
@@ -184,9 +189,16 @@ impl<'a> Tree<'a> {
         Tree { parents, parents_of_selected, lines: all, separator }
     }
 
-    fn is_wanted(&self, line: &Line<'_>, selection: Selection) -> bool {
+    /// What is above names that are selected and do not match: nothing else tells the client of them (RFC 5258 §3.5).
+    fn above_others(&self, selection: Selection, matches: &dyn Fn(&&Line<'_>) -> bool) -> HashSet<&'a str> {
+        let lines = if selection.recursive { &self.lines[..] } else { &[] };
+        let others = lines.iter().filter(|line| line.is_selected(selection) && !matches(line));
+        others.flat_map(|line| ancestors(line.shown, self.separator)).collect()
+    }
+
+    fn is_wanted(&self, line: &Line<'_>, selection: Selection, above_others: &HashSet<&str>) -> bool {
         let is_level = selection.is_empty() && self.parents.contains(line.shown);
-        line.is_selected(selection) || is_level || selection.recursive && self.parents_of_selected.contains(line.shown)
+        line.is_selected(selection) || is_level || above_others.contains(line.shown)
     }
 
     fn attributes(&self, line: &Line<'_>, asked: &Asked) -> impl Iterator<Item = &'static str> {

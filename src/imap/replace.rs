@@ -30,7 +30,8 @@ impl Session<'_> {
         // RFC 8508 §4: before the old one goes.
         self.say(&["* OK ", &append::code(&appended), " replacement"]);
         // RFC 8508 §4.5: as after UID EXPUNGE.
-        self.after_expunges("REPLACE completed", true).await
+        let counts = self.enabled.condstore;
+        self.after_expunges("REPLACE completed", counts).await
     }
 
     async fn what_by_what(&mut self, mut order: Order<'_>, announced: Announced) -> Result<(u32, FolderName, Attributes), Refusal> {

@@ -57,7 +57,7 @@ async fn what_is_read_becomes_seen_and_is_told_so_once() {
     client.tells_modseq = true;
     let said = client.said("FETCH", "2 (FLAGS BINARY[1])").await;
     let modseq = client.folder.state().message(2).unwrap().modseq;
-    assert!(said.starts_with(&format!("* 2 FETCH (FLAGS (\\Seen) MODSEQ ({modseq}) BINARY[1] {{")), "{said}");
+    assert!(said.starts_with(&format!("* 2 FETCH (FLAGS (\\Seen) UID 2 MODSEQ ({modseq}) BINARY[1] {{")), "{said}");
     assert!(client.folder.state().messages().all(|message| message.flags().contains(Flags::SEEN)));
 }
 
