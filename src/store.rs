@@ -163,6 +163,7 @@ struct Shared {
     disk: Arc<dyn Disk>,
     claims: Claims,
     open: Open,
+    lists: folders::Known,
     news: News,
     settler: Settler,
     gists: Shelf,
@@ -211,6 +212,7 @@ impl Store {
             disk,
             claims: Claims::default(),
             open: Open::default(),
+            lists: folders::Known::default(),
             news: News::default(),
             settler: Settler::default(),
             gists: Shelf::default(),
@@ -321,7 +323,7 @@ pub trait Home: Send + Sync {
 
     /// All folders, those that are only levels of the hierarchy, and those that are only subscribed; sorted by name. INBOX is always
     /// among them.
-    fn list(&self) -> impl Future<Output = Result<Vec<Listed>, Trouble>> + Send;
+    fn list(&self) -> impl Future<Output = Result<Arc<[Listed]>, Trouble>> + Send;
 
     /// Makes a folder, and those above it where the home needs them (RFC 9051 §6.3.4).
     ///

@@ -8,7 +8,7 @@ use super::args::Args;
 use super::frame::{self, Announced, Event, Head, Refused};
 use super::reply::{self, Refusal, Reply};
 use super::session::Session;
-use super::table::{self, Order};
+use super::table::{self, Order, Telling};
 use crate::house::End;
 use crate::wire::Lost;
 
@@ -106,15 +106,20 @@ impl Session<'_> {
     async fn carry_out(&mut self, row: &'static table::Row, order: Order<'_>) -> Result<Reply, Refusal> {
         self.doing = row.name;
         let outcome = self.dispatch(row.command, order).await;
-        if matches!(outcome, Ok(Reply::Ok(_)) | Err(Refusal::No(_) | Refusal::Trouble(_))) {
-            self.tell(row.news).await?;
-        }
+        let telling = match outcome {
+            Ok(Reply::Ok(_)) | Err(Refusal::No(_) | Refusal::Trouble(_)) => row.news,
+            Ok(Reply::Numbered(_)) => Telling::NoExpunge,
+            _ => return outcome,
+        };
+        self.tell(telling).await?;
+        self.say_what_waits(telling);
         outcome
     }
 
     fn conclude(&mut self, tag: &str, outcome: Result<Reply, Refusal>) -> Result<Option<End>, Lost> {
         match outcome {
             Ok(Reply::Ok(text)) => self.say(&[tag, " OK ", &text]),
+            Ok(Reply::Numbered(text)) => self.say(&[tag, " OK ", text]),
             Ok(Reply::Said) => {}
             Ok(Reply::Leave) => {
                 self.say(&["* BYE goodbye"]);

@@ -25,12 +25,15 @@ impl Session<'_> {
         if !self.offers(thread.algorithm.capability()) {
             return Err(UNKNOWN.into());
         }
+        let has_numbers = thread.searched.has_numbers;
         // RFC 7162 §3.1: whoever uses it has enabled it.
-        self.enabled.condstore |= thread.searched.asks_modseq;
+        if thread.searched.asks_modseq {
+            self.enable_condstore();
+        }
         let wire = &mut self.wire;
         let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else { return Reply::ok("THREAD completed") };
         thread.run(&asking, &mut selected.folder, &selected.view, wire.output()).await?;
-        Reply::ok("THREAD completed")
+        Reply::found("THREAD completed", has_numbers)
     }
 }
 

@@ -8,10 +8,7 @@ use unicode_normalization::char::decompose_compatible;
 pub fn casemap(text: &str, out: &mut Vec<u8>) {
     let mut rest = text;
     while !rest.is_empty() {
-        let (plain, after) = rest.split_at(ascii(rest.as_bytes()));
-        let from = out.len();
-        out.extend_from_slice(plain.as_bytes());
-        out[from..].make_ascii_uppercase();
+        let after = &rest[fold_ascii(rest.as_bytes(), out)..];
         let other = after.bytes().position(|octet| octet.is_ascii()).unwrap_or(after.len());
         let (other, after) = after.split_at(other);
         other.chars().for_each(|character| fold(character, out));
@@ -35,10 +32,19 @@ pub fn casemap_lines(text: &str, out: &mut Vec<u8>) {
     out.truncate(to);
 }
 
-/// How many octets there are before the first that is not ASCII: many are looked at together, for most texts have no other.
-fn ascii(text: &[u8]) -> usize {
-    let whole = text.chunks(64).take_while(|some| some.is_ascii()).map(<[u8]>::len).sum();
-    whole + text[whole..].iter().position(|octet| !octet.is_ascii()).unwrap_or(text.len() - whole)
+/// Appends what comes before the first octet that is not ASCII; returns how many octets that is. Many are looked at together, for most
+/// texts have no other.
+fn fold_ascii(text: &[u8], out: &mut Vec<u8>) -> usize {
+    let from = out.len();
+    for some in text.chunks(128) {
+        let len = if some.is_ascii() { some.len() } else { some.iter().position(|octet| !octet.is_ascii()).unwrap_or(some.len()) };
+        out.extend_from_slice(&some[..len]);
+        if len < some.len() {
+            break;
+        }
+    }
+    out[from..].make_ascii_uppercase();
+    out.len() - from
 }
 
 /// The titlecase of a character, what that decomposes to, the titlecase of each, and so on until nothing changes. It ends soon: what

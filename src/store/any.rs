@@ -40,7 +40,7 @@ impl Home for AnyHome {
         each!(AnyHome, self, home => home.features())
     }
 
-    async fn list(&self) -> Result<Vec<Listed>, Trouble> {
+    async fn list(&self) -> Result<Arc<[Listed]>, Trouble> {
         each!(AnyHome, self, home => home.list().await)
     }
 

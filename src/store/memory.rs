@@ -141,7 +141,7 @@ impl Home for MemoryHome {
         Features { inferiors: true, separator: '/', lasting: false }
     }
 
-    async fn list(&self) -> Result<Vec<Listed>, Trouble> {
+    async fn list(&self) -> Result<Arc<[Listed]>, Trouble> {
         let mail = self.0.mail();
         let mut all: BTreeMap<FolderName, bool> = mail.subscribed.iter().map(|name| (name.clone(), false)).collect();
         for name in mail.folders.keys() {

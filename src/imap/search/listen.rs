@@ -9,6 +9,9 @@ use crate::store::{Folder, Reader, Trouble};
 #[derive(Default)]
 pub struct Ear {
     buffer: Vec<u8>,
+    reading: Reading,
+    /// The last message: as long as it is there, the next one is found faster.
+    last: Option<Reader>,
     /// The text that may still have the beginning of what is looked for at its end.
     window: Vec<u8>,
     line: Vec<u8>,
@@ -44,10 +47,13 @@ impl Ear {
         };
         self.buffer.resize(AT_ONCE, 0);
         self.window.clear();
-        let mut reading = Reading::new(parts, extent(&criteria.sought, &found));
+        let reading = &mut self.reading;
+        reading.begin(parts, extent(&criteria.sought, &found));
         let mut heard = Heard { sought: &criteria.sought, found, is_news: false, window: &mut self.window, line: &mut self.line };
         while !reading.is_done() {
-            let some = reader.fill(&mut self.buffer).await?;
+            // What comes behind the last text may be long.
+            let most = usize::try_from(reading.left()).unwrap_or(AT_ONCE).clamp(Reader::LEAST, AT_ONCE);
+            let some = reader.fill(&mut self.buffer[..most]).await?;
             if some == 0 {
                 break;
             }
@@ -55,7 +61,7 @@ impl Ear {
             if std::mem::take(&mut heard.is_news)
                 && let Some(verdict) = decide(&heard.found)
             {
-                return verified(&mut reader, verdict).await;
+                return self.verified(reader, verdict).await;
             }
             self.work += some * (1 + criteria.sought.len());
             if self.work > A_WHILE {
@@ -66,13 +72,15 @@ impl Ear {
         reading.finish(&mut |said| heard.hear(said));
         heard.found.iter_mut().for_each(|found| _ = found.get_or_insert(false));
         let verdict = decide(&heard.found).unwrap_or(false);
-        verified(&mut reader, verdict).await
+        self.verified(reader, verdict).await
     }
-}
 
-/// What was read must have been that message.
-async fn verified(reader: &mut Reader, verdict: bool) -> Result<bool, Trouble> {
-    reader.verify().await.map(|()| verdict)
+    /// What was read must have been that message.
+    async fn verified(&mut self, mut reader: Reader, verdict: bool) -> Result<bool, Trouble> {
+        let verified = reader.verify().await;
+        self.last = Some(reader);
+        verified.map(|()| verdict)
+    }
 }
 
 /// How much has to be read.
