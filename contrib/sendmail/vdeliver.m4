@@ -3,9 +3,9 @@ PUSHDIVERT(-1)
 # The mailer of vmail's domains: copy this to /usr/share/sendmail/cf/mailer/vdeliver.m4, and say MAILER(`vdeliver') behind MAILER(`smtp'),
 # whose rules for addresses it shares. vdeliver.mc has all lines that sendmail.mc needs.
 #
-# Flags: headers that are missing are added (D F M), no From_ line (n), upper case stays (h u), eight bits stay (8), and vdeliver runs as root
-# (S), for each mailbox may have an owner of its own; it becomes vmail as soon as it can. No m: one recipient at a time, since there is
-# one exit code, and it must not speak for another recipient. No P: vdeliver writes Return-Path itself.
+# Flags: headers that are missing are added (D F M), no From_ line (n), upper case stays (h u), eight bits stay (8), and vdeliver runs as
+# root (S), for each mailbox may have an owner of its own; it becomes vmail as soon as it can. No m: one recipient at a time, since there
+# is one exit code, and it must not speak for another recipient. No P: vdeliver writes Return-Path itself.
 #
 ifdef(`VDELIVER_MAILER_PATH',, `define(`VDELIVER_MAILER_PATH', `/usr/sbin/vdeliver')')
 ifdef(`VDELIVER_MAILER_ARGS',, `define(`VDELIVER_MAILER_ARGS', `vdeliver -f $g -- $u')')

@@ -67,16 +67,19 @@ fn sendmail(machine: &Machine) -> Program {
     machine.file("/etc/mail/submit.mc", SUBMIT).file("/etc/mail/local-host-names", "sink.test\n");
     machine.file("/etc/mail/vmail-domains", "va.test\nvb.test\n");
     machine.sh("cd /etc/mail; for one in sendmail submit; do m4 /usr/share/sendmail/cf/m4/cf.m4 $one.mc > $one.cf; done");
-    machine.sh("mkdir -p /var/spool/mqueue /var/spool/clientmqueue; chmod 700 /var/spool/mqueue; chown smmsp:smmsp /var/spool/clientmqueue; chmod 770 /var/spool/clientmqueue");
-    machine.sh("cd /usr/libexec/sendmail; chgrp smmsp sendmail; chmod 2755 sendmail; chmod 4755 mail.local; ln -sf $PWD/sendmail /usr/sbin/sendmail");
+    machine.sh("cd /var/spool; mkdir -p -m 700 mqueue; mkdir -p -m 770 clientmqueue; chown smmsp:smmsp clientmqueue");
+    machine.sh("cd /usr/libexec/sendmail; chgrp smmsp sendmail; chmod 2755 sendmail; chmod 4755 mail.local");
+    machine.sh("ln -sf /usr/libexec/sendmail/sendmail /usr/sbin/sendmail");
     machine.file("/etc/mail/aliases", "postmaster: root\n").sh("/usr/libexec/sendmail/sendmail -bi");
     let program = Program::start(Command::new("/usr/libexec/sendmail/sendmail").args(["-bD", "-q1s"]));
     until("sendmail", 20, || std::net::TcpStream::connect("127.0.0.1:25").ok());
     program
 }
 
-const MAIN: &str = "OSTYPE(`linux')dnl\ndefine(`confDONT_PROBE_INTERFACES', `True')dnl\ndefine(`confTO_IDENT', `0')dnl\ndefine(`confQUEUE_LA', `999')dnl\ndefine(`confREFUSE_LA', `999')dnl\n\
+/// A busy machine, as that of tests is, refuses and queues nothing for it.
+const MAIN: &str = "OSTYPE(`linux')dnl\ndefine(`confDONT_PROBE_INTERFACES', `True')dnl\ndefine(`confTO_IDENT', `0')dnl\n\
+                    define(`confQUEUE_LA', `999')dnl\ndefine(`confREFUSE_LA', `999')dnl\n\
                     define(`LOCAL_MAILER_PATH', `/usr/libexec/sendmail/mail.local')dnl\n\
                     define(`LOCAL_MAILER_ARGS', `mail.local -d $u')dnl\nFEATURE(`use_cw_file')dnl\nMAILER(`local')dnl\n";
-const SUBMIT: &str = "define(`__OSTYPE__', `')dnl\ndefine(`confTRUSTED_USERS', `vmail')dnl\n\
+const SUBMIT: &str = "define(`__OSTYPE__', `')dnl\ndefine(`confQUEUE_LA', `999')dnl\ndefine(`confTRUSTED_USERS', `vmail')dnl\n\
                       define(`confDONT_INIT_GROUPS', `True')dnl\nFEATURE(`msp', `[127.0.0.1]')dnl\n";
