@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::Signal;
 
-use crate::daemon::{Daemon, free_address};
+use crate::daemon::{Daemon, free_address, poll};
 use crate::house::House;
 
 /// Two domains in which `joe` is somebody else each time, and what a domain may have beside users.
@@ -234,7 +236,53 @@ fn sockets_come_and_go_with_the_configuration() {
     let daemon = Daemon::start(&house);
     let run = house.root().run();
     assert!(!run.join("policy").exists() && run.join("auth").exists());
-    daemon.signal(rustix::process::Signal::TERM);
+    daemon.signal(Signal::TERM);
     assert!(daemon.wait().0.success());
     assert!(["auth", "socketmap", "lmtp"].iter().all(|name| !run.join(name).exists()));
+}
+
+#[test]
+fn only_so_many_ask_at_once_and_whoever_leaves_makes_room() {
+    let house = house("mta.connections = 2");
+    let daemon = Daemon::start(&house);
+    let (mut first, mut second) = (Client::of(&house, "socketmap"), Client::of(&house, "policy"));
+    assert_eq!(first.map("virtual_mailbox_domains va.test"), "OK va.test");
+    assert_eq!(second.policy("joe@va.test", 0), "action=DUNNO");
+    assert!(Client::of(&house, "auth").ended(), "the limit is that of all three sockets");
+    assert_eq!(first.map("virtual_mailbox_domains vb.test"), "OK vb.test", "those who are there are served");
+    let log = daemon.log();
+    assert!(log.contains("crowded proto=auth limit=2"), "{log}");
+    drop(second);
+    poll(|| Client::of(&house, "auth").line().starts_with("VERSION\t").then_some(()));
+}
+
+#[test]
+fn a_reload_moves_sockets_exchanges_them_and_leaves_the_others() {
+    let house = house("");
+    let daemon = Daemon::start(&house);
+    let run = house.root().run();
+    let (mut session, inode) = (Client::of(&house, "socketmap"), fs::metadata(run.join("lmtp")).unwrap().ino());
+    for (settings, policy, socketmap, gone) in [
+        ("policy = \"socketmap\"\nsocketmap = \"policy\"\nauth = \"\"\n", "socketmap", "policy", vec!["auth"]),
+        ("policy = \"new/policy\"\nmode = \"0600\"\n", "new/policy", "socketmap", vec!["policy"]),
+        ("policy = \"policy\"\nsocketmap = \"no folder/\"\n", "policy", "auth", vec!["socketmap", "new/policy"]),
+        ("connections = 5\n", "policy", "socketmap", vec!["new/policy"]),
+    ] {
+        let mut machine: toml::Table = fs::read_to_string(house.root().machine()).unwrap().parse().unwrap();
+        machine.insert("mta".into(), toml::Value::Table(settings.parse().unwrap()));
+        fs::write(house.root().machine(), toml::to_string(&machine).unwrap()).unwrap();
+        daemon.signal(Signal::HUP);
+        poll(|| gone.iter().all(|name| !run.join(name).exists()).then_some(()));
+        poll(|| UnixStream::connect(run.join(policy)).ok());
+        poll(|| UnixStream::connect(run.join(socketmap)).ok());
+        poll(|| (Client::of(&house, policy).policy("nobody@va.test", 0) == "action=550 5.1.1 there is no such user here").then_some(()));
+        if socketmap != "auth" {
+            assert_eq!(Client::of(&house, socketmap).map("virtual_mailbox_domains va.test"), "OK va.test");
+        }
+        assert_eq!(fs::metadata(run.join(policy)).unwrap().mode() & 0o777, if settings.contains("0600") { 0o600 } else { 0o660 });
+    }
+    assert_eq!(session.map("virtual_mailbox_domains va.test"), "OK va.test", "a session outlives its socket");
+    assert_eq!(fs::metadata(run.join("lmtp")).unwrap().ino(), inode, "what has not changed is not made anew");
+    let log = daemon.log();
+    assert!(log.contains("no folder"), "{log}");
 }

@@ -1,10 +1,10 @@
-//! Exim: by pipe to vdeliver.
+//! Exim: by pipe to vdeliver, and by LMTP to the server.
 
 use std::process::Command;
 
 use super::{
-    arrives, each_joe_gets_his_own, eve_gets, furnish, letter, send, several_recipients_lists_and_those_without_sender,
-    what_vmail_sends_leaves,
+    a_list_reaches_all_members_once, each_joe_gets_his_own, full_mailboxes, furnish, half_of_it_is_lost, killed_vdelivers_lose_nothing,
+    several_recipients_lists_and_those_without_sender, what_vmail_sends_leaves,
 };
 use crate::harness::machine::Machine;
 use crate::harness::program::Program;
@@ -16,14 +16,42 @@ fn exim_brings_mail_by_pipe() {
     Machine::run(|machine| {
         furnish(machine);
         let _exim = exim(machine, include_str!("../../../contrib/exim/vmail-pipe.conf"));
-        each_joe_gets_his_own();
-        several_recipients_lists_and_those_without_sender();
-        assert_eq!(send("eve@sink.test", &["nobody@va.test", "joe@va.test"], &letter("half lost")), "");
-        arrives("joe@va.test", "half lost");
-        let got = eve_gets("there is no such user here");
-        assert!(got.contains("nobody@va.test") && got.contains("5.1.1"), "{got}");
-        what_vmail_sends_leaves();
+        everything_comes_and_leaves(machine);
     });
+}
+
+#[test]
+fn exim_brings_mail_by_lmtp() {
+    need!(root, "exim4-base", "exim4-daemon-light", "python3");
+    for snippet in [include_str!("../../../contrib/exim/vmail-lmtp.conf"), include_str!("../../../contrib/exim/vmail-lmtp-tcp.conf")] {
+        Machine::run(|machine| {
+            let site = furnish(machine);
+            machine.line("/etc/vmail/vmail.toml", "[[listen]]\nproto = \"lmtp\"\naddress = \"127.0.0.1\"");
+            let mut server = site.serve();
+            server.says("ready");
+            let _exim = exim(machine, snippet);
+            everything_comes_and_leaves(machine);
+        });
+    }
+}
+
+#[test]
+fn vdelivers_killed_in_a_storm_of_exims_lose_nothing() {
+    need!(root, "exim4-base", "exim4-daemon-light", "python3");
+    Machine::run(|machine| {
+        furnish(machine);
+        let _exim = exim(machine, include_str!("../../../contrib/exim/vmail-pipe.conf"));
+        killed_vdelivers_lose_nothing(|| _ = machine.sh("/usr/sbin/exim4 -qff"));
+    });
+}
+
+fn everything_comes_and_leaves(machine: &Machine) {
+    each_joe_gets_his_own();
+    several_recipients_lists_and_those_without_sender();
+    half_of_it_is_lost();
+    what_vmail_sends_leaves();
+    a_list_reaches_all_members_once();
+    full_mailboxes(|| machine.asks("/usr/sbin/exim4 -bp"));
 }
 
 /// Exim with a configuration that has the snippet where its sections are, and local users after it.
@@ -42,7 +70,7 @@ fn exim(machine: &Machine, snippet: &str) -> Program {
 
 const MAIN: &str = "primary_hostname = mail.example.net\nacl_smtp_rcpt = accept\nsmtputf8_advertise_hosts = *\nkeep_environment =\n\
                     exim_user = Debian-exim\nexim_group = Debian-exim\nlog_file_path = /var/log/exim4/%slog\nnever_users = root\n\
-                    host_lookup =\nrfc1413_query_timeout = 0s\n";
+                    host_lookup =\nrfc1413_query_timeout = 0s\nsmtp_accept_queue_per_connection = 0\n";
 const LOCAL_USER: &str = "\nlocal:\n  driver = accept\n  domains = sink.test\n  local_parts = eve\n  transport = local\n\n";
 const LOCAL_DELIVERY: &str =
     "\nlocal:\n  driver = appendfile\n  file = /var/mail/eve\n  user = eve\n  return_path_add\n  delivery_date_add\n  mode = 0600\n";

@@ -4,8 +4,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{
-    all_of_the_storm, arrives, each_joe_gets_his_own, eve_gets, full_mailboxes, furnish, letter, send,
-    several_recipients_lists_and_those_without_sender, storm, what_vmail_sends_leaves,
+    a_list_reaches_all_members_once, all_of_the_storm, each_joe_gets_his_own, full_mailboxes, furnish, half_of_it_is_lost,
+    killed_vdelivers_lose_nothing, letter, names_of_all_kinds, send, several_recipients_lists_and_those_without_sender, storm,
+    what_vmail_sends_leaves,
 };
 use crate::harness::machine::Machine;
 use crate::harness::program::Program;
@@ -18,16 +19,14 @@ fn postfix_brings_mail_by_lmtp() {
         let site = furnish(machine);
         let mut server = site.serve();
         server.says("ready");
-        let _postfix = postfix(
-            machine,
-            include_str!("../../../contrib/postfix/vmail-lmtp.main.cf"),
-            include_str!("../../../contrib/postfix/vmail-lmtp.master.cf"),
-        );
+        let _postfix = by_lmtp(machine);
         let told = send("eve@sink.test", &["nobody@va.test"], &letter("lost"));
         assert!(told.starts_with("nobody@va.test 550 5.1.1 ") && told.contains("there is no such user here"), "{told}");
         each_joe_gets_his_own();
         several_recipients_lists_and_those_without_sender();
         what_vmail_sends_leaves();
+        a_list_reaches_all_members_once();
+        names_of_all_kinds();
         full_mailboxes(|| machine.asks("postqueue -p"));
     });
 }
@@ -39,20 +38,22 @@ fn a_server_killed_in_a_storm_of_postfixs_loses_nothing() {
         let site = furnish(machine);
         let mut server = site.serve();
         server.says("ready");
-        let _postfix = postfix(
-            machine,
-            include_str!("../../../contrib/postfix/vmail-lmtp.main.cf"),
-            include_str!("../../../contrib/postfix/vmail-lmtp.master.cf"),
-        );
-        let mut sender = storm(200);
-        until("half the storm", 30, || (super::mail_of("joe@va.test").len() > 80).then_some(()));
-        server.cut();
-        std::thread::sleep(Duration::from_millis(300));
-        let _server = site.serve();
+        let _postfix = by_lmtp(machine);
+        let mut sender = storm(300);
+        for killed in 1..=3 {
+            until("a part of the storm", 30, || {
+                machine.sh("postqueue -f");
+                (super::mail_of("joe@va.test").len() > killed * 60).then_some(())
+            });
+            server.cut();
+            std::thread::sleep(Duration::from_millis(100));
+            server = site.serve();
+        }
         sender.says("all sent");
-        let count = all_of_the_storm(200, || _ = machine.sh("postqueue -f"));
-        // Postfix has at most twenty deliveries to one destination under way, whose acknowledgements may be lost.
-        assert!(count <= 220, "{count} messages of 200");
+        let count = all_of_the_storm(300, || _ = machine.sh("postqueue -f"));
+        println!("{} messages came twice", count - 300);
+        // Postfix has at most twenty deliveries to one destination under way, whose acknowledgements may be lost (RFC 2033 §5).
+        assert!(count <= 360, "{count} messages of 300");
     });
 }
 
@@ -61,20 +62,38 @@ fn postfix_brings_mail_by_pipe() {
     need!(root, "postfix", "python3");
     Machine::run(|machine| {
         furnish(machine);
-        let _postfix = postfix(
-            machine,
-            include_str!("../../../contrib/postfix/vmail-pipe.main.cf"),
-            include_str!("../../../contrib/postfix/vmail-pipe.master.cf"),
-        );
+        let _postfix = by_pipe(machine);
         each_joe_gets_his_own();
         several_recipients_lists_and_those_without_sender();
-        assert_eq!(send("eve@sink.test", &["nobody@va.test", "joe@va.test"], &letter("half lost")), "");
-        arrives("joe@va.test", "half lost");
-        let got = eve_gets("Diagnostic-Code: x-unix;");
-        assert!(got.contains("\nStatus: 5.1.1\n") && got.contains("there is no such user here"), "{got}");
+        let got = half_of_it_is_lost();
+        assert!(got.contains("\nStatus: 5.1.1\n") && got.contains("Diagnostic-Code: x-unix;"), "{got}");
         what_vmail_sends_leaves();
+        a_list_reaches_all_members_once();
+        names_of_all_kinds();
         full_mailboxes(|| machine.asks("postqueue -p"));
     });
+}
+
+#[test]
+fn vdelivers_killed_in_a_storm_of_postfixs_lose_nothing() {
+    need!(root, "postfix", "python3");
+    Machine::run(|machine| {
+        furnish(machine);
+        let _postfix = by_pipe(machine);
+        killed_vdelivers_lose_nothing(|| _ = machine.sh("postqueue -f"));
+    });
+}
+
+fn by_pipe(machine: &Machine) -> Program {
+    let (main, master) =
+        (include_str!("../../../contrib/postfix/vmail-pipe.main.cf"), include_str!("../../../contrib/postfix/vmail-pipe.master.cf"));
+    postfix(machine, main, master)
+}
+
+fn by_lmtp(machine: &Machine) -> Program {
+    let (main, master) =
+        (include_str!("../../../contrib/postfix/vmail-lmtp.main.cf"), include_str!("../../../contrib/postfix/vmail-lmtp.master.cf"));
+    postfix(machine, main, master)
 }
 
 /// Postfix as Debian configures it, on the loopback device, with the snippets at the ends of its files.
