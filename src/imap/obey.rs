@@ -27,9 +27,8 @@ impl Session<'_> {
         loop {
             self.wire.flush_if_full().await?;
             let end = match self.hear().await? {
-                // Boxed: a session spends its life waiting, and should not be as large as the largest command.
-                Heard::Command(text) => Box::pin(self.obey(&text, None)).await?,
-                Heard::Message(text, announced) => Box::pin(self.obey(&text, Some(announced))).await?,
+                Heard::Command(text) => self.obey(&text, None).await?,
+                Heard::Message(text, announced) => self.obey(&text, Some(announced)).await?,
                 Heard::Refused(text, why) => self.refuse_length(&text, why),
             };
             if let Some(end) = end {
@@ -105,9 +104,12 @@ impl Session<'_> {
 
     async fn carry_out(&mut self, row: &'static table::Row, order: Order<'_>) -> Result<Reply, Refusal> {
         self.doing = row.name;
-        let outcome = self.dispatch(row.command, order).await;
+        let outcome = match self.dispatch(row.command, order).await {
+            Ok(Reply::Idling) => Box::pin(self.tell_news()).await,
+            outcome => outcome,
+        };
         if matches!(outcome, Ok(Reply::Ok(_)) | Err(Refusal::No(_) | Refusal::Trouble(_))) {
-            self.tell(row.news).await?;
+            Box::pin(self.tell(row.news)).await?;
         }
         outcome
     }
@@ -115,7 +117,7 @@ impl Session<'_> {
     fn conclude(&mut self, tag: &str, outcome: Result<Reply, Refusal>) -> Result<Option<End>, Lost> {
         match outcome {
             Ok(Reply::Ok(text)) => self.say(&[tag, " OK ", &text]),
-            Ok(Reply::Said) => {}
+            Ok(Reply::Said | Reply::Idling) => {}
             Ok(Reply::Leave) => {
                 self.say(&["* BYE goodbye"]);
                 self.say(&[tag, " OK LOGOUT completed"]);

@@ -16,6 +16,8 @@ pub(super) enum Reply {
     Ok(Cow<'static, str>),
     /// All has been said.
     Said,
+    /// What else there is to say is said while the client idles.
+    Idling,
     /// The client leaves.
     Leave,
 }
