@@ -14,6 +14,7 @@ mod enable;
 mod expunge;
 pub mod fetch;
 pub mod frame;
+mod gists;
 mod id;
 mod idle;
 mod list;

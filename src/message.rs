@@ -17,6 +17,7 @@ mod envelope;
 pub mod fields;
 mod header;
 mod html;
+pub mod kin;
 mod lexer;
 mod nstring;
 mod opened;
@@ -32,7 +33,7 @@ pub mod subject;
 mod transfer;
 mod whole;
 
-pub use casemap::casemap;
+pub use casemap::{casemap, casemap_lines};
 pub use entry::{Entry, EntryRef};
 pub use part::{Encoding, Kind, Part};
 pub use person::{List, Person};

@@ -11,6 +11,8 @@ use crate::config::{self, Fsync, Machine as Settings, Root, SpecialUse};
 use crate::os::place::make_folders;
 use claim::Claims;
 use disk::{Disk, Machine};
+use gists::Shelf;
+use index::Moment;
 use mailbox::{Open, Recent};
 use news::News;
 use quota::{Quota, Usage};
@@ -30,6 +32,7 @@ mod dotlocked;
 mod draft;
 mod examine;
 mod folders;
+pub mod gists;
 mod identity;
 pub mod index;
 mod kept;
@@ -63,6 +66,7 @@ pub use contents::{Contents, Walk};
 pub use convert::Converted;
 pub use draft::{Draft, Incoming, Letter};
 pub use examine::{Mend, Oddity};
+pub use gists::Gists;
 pub use index::{Entry, State};
 pub use listing::{Appended, Copied, Listed, MailboxId, Status};
 pub use local::{LocalFolder, LocalHome};
@@ -159,8 +163,10 @@ struct Shared {
     disk: Arc<dyn Disk>,
     claims: Claims,
     open: Open,
+    lists: folders::Known,
     news: News,
     settler: Settler,
+    gists: Shelf,
     quotas: Mutex<HashMap<Domain, Quota>>,
     /// The spools that a thread of this process is scanning or updating.
     busy: Mutex<HashSet<PathBuf>>,
@@ -206,8 +212,10 @@ impl Store {
             disk,
             claims: Claims::default(),
             open: Open::default(),
+            lists: folders::Known::default(),
             news: News::default(),
             settler: Settler::default(),
+            gists: Shelf::default(),
             quotas: Mutex::default(),
             busy: Mutex::default(),
             freed: Condvar::new(),
@@ -315,7 +323,7 @@ pub trait Home: Send + Sync {
 
     /// All folders, those that are only levels of the hierarchy, and those that are only subscribed; sorted by name. INBOX is always
     /// among them.
-    fn list(&self) -> impl Future<Output = Result<Vec<Listed>, Trouble>> + Send;
+    fn list(&self) -> impl Future<Output = Result<Arc<[Listed]>, Trouble>> + Send;
 
     /// Makes a folder, and those above it where the home needs them (RFC 9051 §6.3.4).
     ///
@@ -395,6 +403,12 @@ pub trait Folder: Send {
 
     /// What is kept of the content of `uids`. Messages that are gone are left out.
     fn cached(&mut self, uids: &Uids) -> impl Future<Output = Result<Contents, Trouble>> + Send;
+
+    /// The table of gists that is kept of the mailbox, and the moment as of which it is right and complete. It need not be kept for long.
+    fn gists(&self) -> Option<(Moment, Arc<Gists>)>;
+
+    /// Keeps a table for those who ask next: in memory, as far as there is room.
+    fn keep_gists(&mut self, moment: Moment, gists: Arc<Gists>);
 
     /// Begins reading a message.
     fn read(&mut self, uid: u32) -> impl Future<Output = Result<Reader, Trouble>> + Send;

@@ -257,7 +257,14 @@ impl Wire {
 
     /// Sends what has been said, if it has become much.
     pub async fn flush_if_full(&mut self) -> Result<(), Lost> {
-        if self.output.len() >= FULL { self.flush().await } else { Ok(()) }
+        if self.output.len() < FULL {
+            return Ok(());
+        }
+        self.flush().await?;
+        // There is more to be said, about as much again.
+        self.output = spare::take();
+        self.output.clear();
+        Ok(())
     }
 
     /// Sends what has been said.

@@ -15,6 +15,7 @@ mod news;
 mod numbering;
 mod play;
 mod sizes;
+mod stale;
 mod step;
 
 #[test]

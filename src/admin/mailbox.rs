@@ -65,13 +65,13 @@ impl<'a> Mailboxes<'a> {
             let name = self.namespace.shown(&listed.name).to_string();
             status.with_context(|| name.clone()).map(|status| Line { name, listed, status })
         };
-        listed.into_iter().map(&mut line).collect()
+        listed.iter().cloned().map(&mut line).collect()
     }
 
     /// The folders that are mailboxes.
     pub fn names(&self) -> anyhow::Result<Vec<FolderName>> {
         let listed = self.room.wait(self.home.list())?.with_context(|| self.whose())?;
-        Ok(listed.into_iter().filter(|line| line.exists).map(|line| line.name).collect())
+        Ok(listed.iter().filter(|line| line.exists).map(|line| line.name.clone()).collect())
     }
 
     /// Makes a folder, subscribed if that is wanted.

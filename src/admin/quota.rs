@@ -122,7 +122,7 @@ impl Mailroom {
         let home = self.store().home(account.clone());
         let about = || format!("the mail of {}", account.owner);
         let listed = self.wait(home.list())?.with_context(about)?;
-        let names: Vec<FolderName> = listed.into_iter().filter(|line| line.exists).map(|line| line.name).collect();
+        let names: Vec<FolderName> = listed.iter().filter(|line| line.exists).map(|line| line.name.clone()).collect();
         let mut all = Vec::new();
         for (name, status) in std::iter::zip(&names, self.wait(home.status(&names))?) {
             let status = status.with_context(about)?;

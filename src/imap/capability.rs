@@ -20,17 +20,24 @@ impl Session<'_> {
             At::Stranger => !is_user,
             At::User => is_user,
         };
-        let mut all: Vec<String> = CAPABILITIES.iter().filter(|(_, at)| holds(*at)).map(|(name, _)| (*name).to_owned()).collect();
+        let mut all = String::with_capacity(512);
+        let mut add = |name: &str| {
+            if self.offers(name) {
+                all.extend([if all.is_empty() { "" } else { " " }, name]);
+            }
+        };
+        CAPABILITIES.iter().filter(|(_, at)| holds(*at)).for_each(|(name, _)| add(name));
         if !is_user {
-            all.extend(self.visit.offers_tls(&self.wire).then(|| "STARTTLS".to_owned()));
-            all.push(if self.visit.allows_passwords(&self.wire) { "AUTH=PLAIN" } else { "LOGINDISABLED" }.to_owned());
+            if self.visit.offers_tls(&self.wire) {
+                add("STARTTLS");
+            }
+            add(if self.visit.allows_passwords(&self.wire) { "AUTH=PLAIN" } else { "LOGINDISABLED" });
         }
         if is_user && !self.wire.is_compressed() {
-            all.push("COMPRESS=DEFLATE".to_owned());
+            add("COMPRESS=DEFLATE");
         }
-        all.push(format!("APPENDLIMIT={}", self.append_limit()));
-        all.retain(|name| self.offers(name));
-        all.join(" ")
+        add(&format!("APPENDLIMIT={}", self.append_limit()));
+        all
     }
 
     /// Whether a capability has not been switched off.
@@ -42,9 +49,12 @@ impl Session<'_> {
     /// By its name or that before `=`.
     fn has_not_disabled(&self, name: &str) -> bool {
         let domain = self.user.as_ref().map(|user| &user.domain).or_else(|| self.visit.dialled());
-        let of_domain = domain.map(|domain| &domain.record.imap.disable).into_iter().flatten();
+        let of_domain = domain.map_or(&[][..], |domain| &domain.record.imap.disable);
+        let mut disabled = self.visit.house.machine.imap.disable.iter().chain(of_domain).peekable();
+        if disabled.peek().is_none() {
+            return true;
+        }
         let stem = name.split('=').next().unwrap_or(name);
-        let mut disabled = self.visit.house.machine.imap.disable.iter().chain(of_domain);
         !disabled.any(|off| off.eq_ignore_ascii_case(name) || off.eq_ignore_ascii_case(stem))
     }
 

@@ -24,17 +24,26 @@ impl Session<'_> {
 
     /// Whether that was new.
     fn switch_on(&mut self, name: &str) -> bool {
-        let enabled = &mut self.enabled;
         match name {
-            "CONDSTORE" => !std::mem::replace(&mut enabled.condstore, true),
+            "CONDSTORE" => self.enable_condstore(),
             "QRESYNC" => {
                 // RFC 7162 §3.2.3: one brings the other.
-                enabled.condstore = true;
-                !std::mem::replace(&mut enabled.qresync, true)
+                self.enable_condstore();
+                !std::mem::replace(&mut self.enabled.qresync, true)
             }
-            "UTF8=ACCEPT" => !std::mem::replace(&mut enabled.utf8, true),
-            _ => !std::mem::replace(&mut enabled.rev2, true),
+            "UTF8=ACCEPT" => !std::mem::replace(&mut self.enabled.utf8, true),
+            _ => !std::mem::replace(&mut self.enabled.rev2, true),
         }
+    }
+
+    /// A command that enables CONDSTORE: whoever has a mailbox selected is told where it stands (RFC 7162 §3.1). Whether that was new.
+    pub(super) fn enable_condstore(&mut self) -> bool {
+        let is_new = !std::mem::replace(&mut self.enabled.condstore, true);
+        if let (true, Some(selected)) = (is_new, self.user.as_ref().and_then(|user| user.selected.as_ref())) {
+            let modseq = selected.view.told().head().modseq;
+            self.out().raw("* OK [HIGHESTMODSEQ ").number(modseq).raw("] the last change that was told").end();
+        }
+        is_new
     }
 }
 

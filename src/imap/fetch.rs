@@ -96,7 +96,9 @@ impl Session<'_> {
     pub(super) async fn fetch(&mut self, mut order: Order<'_>) -> Result<Reply, Refusal> {
         let fetch = Fetch::parse(&mut order.args, order.is_uid, self.enabled.qresync)?;
         // RFC 7162 §3.1: whoever uses it has enabled it.
-        self.enabled.condstore |= fetch.enables_condstore();
+        if fetch.enables_condstore() {
+            self.enable_condstore();
+        }
         let (tells_modseq, wire) = (self.enabled.condstore, &mut self.wire);
         let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else {
             return Err(Refusal::Bad("select a mailbox first"));

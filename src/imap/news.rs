@@ -42,6 +42,16 @@ impl Session<'_> {
         let with = With { uid: true, modseq: enabled.condstore };
         selected.say_flags(wire, &news.changed, with).await
     }
+
+    /// After expunges that were not told: whoever counts changes must not think that it knows all up to the highest MODSEQ that it has
+    /// seen (RFC 7162 §3.2, §6).
+    pub(super) fn say_what_waits(&mut self, telling: Telling) {
+        let Some(selected) = self.user.as_ref().and_then(|user| user.selected.as_ref()) else { return };
+        if self.enabled.condstore && telling == Telling::NoExpunge && selected.view.holds_back(selected.folder.state()) {
+            let modseq = selected.view.told().head().modseq;
+            self.out().raw("* OK [HIGHESTMODSEQ ").number(modseq).raw("] expunges wait").end();
+        }
+    }
 }
 
 impl Selected {

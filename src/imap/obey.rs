@@ -8,7 +8,7 @@ use super::args::Args;
 use super::frame::{self, Announced, Event, Head, Refused};
 use super::reply::{self, Refusal, Reply};
 use super::session::Session;
-use super::table::{self, Order};
+use super::table::{self, Order, Telling};
 use crate::house::End;
 use crate::wire::Lost;
 
@@ -108,15 +108,20 @@ impl Session<'_> {
             Ok(Reply::Idling) => Box::pin(self.tell_news()).await,
             outcome => outcome,
         };
-        if matches!(outcome, Ok(Reply::Ok(_)) | Err(Refusal::No(_) | Refusal::Trouble(_))) {
-            Box::pin(self.tell(row.news)).await?;
-        }
+        let telling = match outcome {
+            Ok(Reply::Ok(_)) | Err(Refusal::No(_) | Refusal::Trouble(_)) => row.news,
+            Ok(Reply::Numbered(_)) => Telling::NoExpunge,
+            _ => return outcome,
+        };
+        Box::pin(self.tell(telling)).await?;
+        self.say_what_waits(telling);
         outcome
     }
 
     fn conclude(&mut self, tag: &str, outcome: Result<Reply, Refusal>) -> Result<Option<End>, Lost> {
         match outcome {
             Ok(Reply::Ok(text)) => self.say(&[tag, " OK ", &text]),
+            Ok(Reply::Numbered(text)) => self.say(&[tag, " OK ", text]),
             Ok(Reply::Said | Reply::Idling) => {}
             Ok(Reply::Leave) => {
                 self.say(&["* BYE goodbye"]);

@@ -73,7 +73,7 @@ impl<'a> Out<'a> {
 
     /// The name of a folder as the client sees it: in modified UTF-7, or in UTF-8 where it has enabled that.
     pub fn mailbox(&mut self, folder: &FolderName, namespace: &Namespace, is_utf8: bool) -> &mut Self {
-        self.name(&namespace.shown(folder).to_string(), is_utf8)
+        self.name(&namespace.text(folder), is_utf8)
     }
 
     /// Text of the kind that names of folders are.

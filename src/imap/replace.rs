@@ -4,7 +4,7 @@ use super::append::{self, After, Attributes};
 use super::frame::Announced;
 use super::reply::{Refusal, Reply};
 use super::session::Session;
-use super::set::{Bound, Set};
+use super::set::Set;
 use super::table::Order;
 use crate::store::{Folder, FolderName, Home};
 
@@ -29,14 +29,15 @@ impl Session<'_> {
         self.done.expunged += 1;
         // RFC 8508 §4: before the old one goes.
         self.say(&["* OK ", &append::code(&appended), " replacement"]);
-        Reply::ok("REPLACE completed")
+        // RFC 8508 §4.5: as after UID EXPUNGE.
+        self.after_expunges("REPLACE completed", true).await
     }
 
     async fn what_by_what(&mut self, mut order: Order<'_>, announced: Announced) -> Result<(u32, FolderName, Attributes), Refusal> {
         let args = &mut order.args;
         args.space()?;
         let set = args.set()?;
-        if !matches!(&set, Set::Ranges(ranges) if matches!(ranges[..], [(Bound::Number(one), Bound::Number(other))] if one == other)) {
+        if !matches!(&set, Set::Ranges(ranges) if matches!(ranges[..], [(one, other)] if one == other)) {
             return Err(Refusal::Bad("number of one message expected"));
         }
         args.space()?;

@@ -14,6 +14,8 @@ use crate::wire::Lost;
 pub(super) enum Reply {
     /// Tagged OK, with this text; a response code stands at its beginning.
     Ok(Cow<'static, str>),
+    /// The same, where sequence numbers were in a command that has UIDs else: no expunge is told with it (RFC 7162 §3.2.10.2).
+    Numbered(&'static str),
     /// All has been said.
     Said,
     /// What else there is to say is said while the client idles.
@@ -26,6 +28,11 @@ impl Reply {
     /// Tagged OK, with this text.
     pub fn ok(text: impl Into<Cow<'static, str>>) -> Result<Reply, Refusal> {
         Ok(Reply::Ok(text.into()))
+    }
+
+    /// Tagged OK of a search.
+    pub fn found(text: &'static str, has_numbers: bool) -> Result<Reply, Refusal> {
+        if has_numbers { Ok(Reply::Numbered(text)) } else { Reply::ok(text) }
     }
 }
 

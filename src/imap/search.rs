@@ -35,6 +35,8 @@ pub struct Criteria {
     keys: usize,
     /// MODSEQ is among the keys: this is a CONDSTORE enabling command (RFC 7162 §3.1).
     pub asks_modseq: bool,
+    /// Sequence numbers are among the keys.
+    pub has_numbers: bool,
 }
 
 /// Who asks, and how.
@@ -90,12 +92,15 @@ impl Session<'_> {
         let asking = self.asking(&order).await?;
         let (args, selected) = (order.args, self.selected()?);
         let search = Search::read(args, &asking, &selected.view).inspect_err(|refused| forget(args, refused, &mut selected.view))?;
+        let has_numbers = search.criteria.has_numbers;
         // RFC 7162 §3.1: whoever uses it has enabled it.
-        self.enabled.condstore |= search.criteria.asks_modseq;
+        if search.criteria.asks_modseq {
+            self.enable_condstore();
+        }
         let wire = &mut self.wire;
         let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else { return Reply::ok("SEARCH completed") };
         search.run(&asking, &mut selected.folder, &mut selected.view, wire.output()).await?;
-        Reply::ok("SEARCH completed")
+        Reply::found("SEARCH completed", has_numbers)
     }
 
     /// How a client asks that gave `order`. It is told first what has happened, so that what is new is found.

@@ -6,7 +6,7 @@ use super::news::{self, With};
 use super::out::Out;
 use super::reply::{Refusal, Reply};
 use super::session::Session;
-use super::set::Set;
+use super::set::{Bound, Set};
 use super::state::{Enabled, Selected, User};
 use super::table::Order;
 use super::view::View;
@@ -119,19 +119,27 @@ fn known(args: &mut Args<'_>) -> Result<Known, Bad> {
     let mut known = Known { uidvalidity, modseq: args.number64()?, uids: None };
     if args.takes(b' ') {
         if args.peek() != Some(b'(') {
-            known.uids = Some(args.set()?);
+            known.uids = Some(plain_set(args)?);
         }
         // Which numbers belong to some of the UIDs: we need no such help to find out what has gone.
         if args.peek() == Some(b'(') || args.takes(b' ') {
             args.expect(b'(', "matching sets expected")?;
-            args.set()?;
+            plain_set(args)?;
             args.space()?;
-            args.set()?;
+            plain_set(args)?;
             args.expect(b')', "matching sets without an end")?;
         }
     }
     args.expect(b')', "parameters of QRESYNC without an end")?;
     Ok(known)
+}
+
+/// RFC 7162 §7: without `*`, which is what the client can't know. Nothing is saved that `$` could be.
+fn plain_set(args: &mut Args<'_>) -> Result<Set, Bad> {
+    match args.set()? {
+        Set::Ranges(ranges) if !ranges.iter().any(|(one, other)| [one, other].contains(&&Bound::Last)) => Ok(Set::Ranges(ranges)),
+        _ => Err(Bad("only numbers here")),
+    }
 }
 
 /// All that a client is told of a mailbox at the beginning.
@@ -247,6 +255,7 @@ mod tests {
         assert!(known(" (QRESYNC (67890007 90060115194045000 41:211 (1,3 41,45)))").uids.is_some());
         assert!(known(" (QRESYNC (67890007 90060115194045000 (1,3 41,45)))").uids.is_none());
         assert!(read(" (FOO)").is_err() && read(" ()").is_err() && read(" (CONDSTORE").is_err() && read(" (QRESYNC (1))").is_err());
+        assert!(read(" (QRESYNC (1 1 1:*))").is_err() && read(" (QRESYNC (1 1 $))").is_err() && read(" (QRESYNC (1 1 (* 1)))").is_err());
     }
 
     proptest! {

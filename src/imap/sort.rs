@@ -21,12 +21,15 @@ impl Session<'_> {
         let asking = self.asking(&order).await?;
         let (args, selected) = (order.args, self.selected()?);
         let sort = Sort::read(args, &asking, &selected.view).inspect_err(|refused| search::forget(args, refused, &mut selected.view))?;
+        let has_numbers = sort.searched.has_numbers;
         // RFC 7162 §3.1: whoever uses it has enabled it.
-        self.enabled.condstore |= sort.searched.asks_modseq;
+        if sort.searched.asks_modseq {
+            self.enable_condstore();
+        }
         let wire = &mut self.wire;
         let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else { return Reply::ok("SORT completed") };
         sort.run(&asking, &mut selected.folder, &mut selected.view, wire.output()).await?;
-        Reply::ok("SORT completed")
+        Reply::found("SORT completed", has_numbers)
     }
 }
 

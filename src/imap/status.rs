@@ -43,7 +43,9 @@ impl Session<'_> {
         args.end()?;
         let name = name?;
         // RFC 7162 §3.1.7: whoever asks for it has enabled it.
-        self.enabled.condstore |= items.contains(&Item::HighestModSeq);
+        if items.contains(&Item::HighestModSeq) {
+            self.enable_condstore();
+        }
         let (is_utf8, append_limit, wire) = (self.enabled.has_utf8_names(), self.append_limit(), &mut self.wire);
         let user = self.user.as_deref_mut().ok_or(Refusal::Bad("log in first"))?;
         let manner = Manner { items: &items, namespace: &user.namespace, is_utf8, append_limit };

@@ -26,7 +26,9 @@ impl Session<'_> {
         order.args.space()?;
         let asked = asked(&mut order.args)?;
         // RFC 7162 §3.1: whoever uses it has enabled it.
-        self.enabled.condstore |= asked.unchanged_since.is_some();
+        if asked.unchanged_since.is_some() {
+            self.enable_condstore();
+        }
         // What others did is told first: what follows is then this command's.
         self.tell(if order.is_uid { Telling::All } else { Telling::NoExpunge }).await?;
         let (enabled, is_uid) = (self.enabled, order.is_uid);
@@ -43,7 +45,8 @@ impl Session<'_> {
         let changes = Changes { flags: vec![change], ..Changes::default() };
         let applied = selected.folder.apply(&changes).await?;
         let stale = &applied.stale;
-        let with = With { uid: is_uid || enabled.qresync, modseq: enabled.condstore };
+        // RFC 7162 §3.2.4: where MODSEQ is, UID is as well.
+        let with = With { uid: is_uid || enabled.condstore, modseq: enabled.condstore };
         let wire = &mut self.wire;
         let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else { return Reply::ok("STORE completed") };
         let news = selected.take_news(&mut Out::new(wire.output()), is_uid, enabled)?;
@@ -54,7 +57,8 @@ impl Session<'_> {
             let out = &mut Out::new(wire.output());
             match asked.is_silent && is_expected(&before, &message, &changes.flags[0]) {
                 false => _ = news::flags(out, number, &message, with),
-                // RFC 7162 §3.1.3: silence is about flags.
+                // RFC 7162 §3.1.3: silence is about flags; with a condition, MODSEQ is told of all that met it.
+                true if asked.unchanged_since.is_some() => modseq(out, number, &message, with),
                 true if enabled.condstore && message.modseq > before.head().modseq => modseq(out, number, &message, with),
                 true => {}
             }
@@ -104,14 +108,13 @@ fn asked(args: &mut Args<'_>) -> Result<Asked, Bad> {
     let set = args.set()?;
     args.space()?;
     let unchanged_since = if args.peek() == Some(b'(') { Some(unchanged_since(args)?) } else { None };
-    let how = match args.peek() {
-        Some(b'+') => How::Add,
-        Some(b'-') => How::Remove,
-        _ => How::Replace,
+    let how = if args.takes(b'+') {
+        How::Add
+    } else if args.takes(b'-') {
+        How::Remove
+    } else {
+        How::Replace
     };
-    if how != How::Replace {
-        args.run(|octet| octet == b'+' || octet == b'-');
-    }
     let is_silent = match args.word()? {
         word if word.eq_ignore_ascii_case("FLAGS") => false,
         word if word.eq_ignore_ascii_case("FLAGS.SILENT") => true,
@@ -151,7 +154,9 @@ mod tests {
         assert_eq!((remove.how, remove.is_silent, remove.unchanged_since), (How::Remove, true, Some(12_121_230_045)));
         assert_eq!((remove.flags, remove.keywords), (Flags::SEEN, vec!["$Junk".to_owned()]));
         assert_eq!(read("$ FLAGS ()").unwrap().set, Set::Saved);
-        for broken in ["1", "1 +FLAGS", "1 FOO ()", "1 FLAGS () x", "1 (FOO 1) FLAGS ()", "1 +FLAGS (\\Foo)"] {
+        for broken in
+            ["1", "1 +FLAGS", "1 FOO ()", "1 FLAGS () x", "1 (FOO 1) FLAGS ()", "1 +FLAGS (\\Foo)", "1 +-FLAGS ()", "1 ++FLAGS ()"]
+        {
             assert!(read(broken).is_err(), "{broken}");
         }
     }

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::table::Order;
 use super::view::View;
 use crate::store::Folder;
-use gather::Message;
+use gather::Messages;
 use tree::Threads;
 
 mod forest;
@@ -25,12 +25,15 @@ impl Session<'_> {
         if !self.offers(thread.algorithm.capability()) {
             return Err(UNKNOWN.into());
         }
+        let has_numbers = thread.searched.has_numbers;
         // RFC 7162 §3.1: whoever uses it has enabled it.
-        self.enabled.condstore |= thread.searched.asks_modseq;
+        if thread.searched.asks_modseq {
+            self.enable_condstore();
+        }
         let wire = &mut self.wire;
         let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else { return Reply::ok("THREAD completed") };
         thread.run(&asking, &mut selected.folder, &selected.view, wire.output()).await?;
-        Reply::ok("THREAD completed")
+        Reply::found("THREAD completed", has_numbers)
     }
 }
 
@@ -85,7 +88,7 @@ impl Thread {
     pub async fn run(self, asking: &Asking<'_>, folder: &mut impl Folder, view: &View, out: &mut Vec<u8>) -> Result<(), Refused> {
         let hits = find::find(folder, view, &self.searched).await?;
         let messages = gather::gather(folder, &hits, asking.is_uid, self.algorithm == Algorithm::References).await?;
-        let threads = match messages.len() > MANY {
+        let threads = match messages.all.len() > MANY {
             true => tokio::task::spawn_blocking(move || self.threads(&messages)).await.unwrap_or_default(),
             false => self.threads(&messages),
         };
@@ -93,9 +96,9 @@ impl Thread {
         Ok(())
     }
 
-    fn threads(&self, messages: &[Message]) -> Threads {
+    fn threads(&self, messages: &Messages) -> Threads {
         match self.algorithm {
-            Algorithm::OrderedSubject => subjects::threads(messages),
+            Algorithm::OrderedSubject => subjects::threads(&messages.all),
             Algorithm::References => references::threads(messages),
         }
     }
@@ -103,4 +106,4 @@ impl Thread {
 
 const UNKNOWN: Bad = Bad("there is no such threading algorithm");
 /// More messages are not put in order where others wait.
-const MANY: usize = 5_000;
+const MANY: usize = 20_000;

@@ -144,6 +144,12 @@ impl View {
         News { exists: (now.len() != had).then(|| count(now.len())), expunged, changed }
     }
 
+    /// Whether messages have gone without the client being told.
+    pub fn holds_back(&self, now: &State) -> bool {
+        let is_same = self.told.head().epoch == now.head().epoch && self.told.head().modseq == now.head().modseq;
+        !is_same && !now.vanished_from(&self.told).is_empty()
+    }
+
     fn expunged(&self, now: &State) -> Vec<(u32, u32)> {
         let gone = now.vanished_from(&self.told);
         let known = gone.iter().flat_map(|span| {

@@ -139,7 +139,9 @@ mod tests {
             let by_data: Vec<&[u8]> = by_data.iter().map(Vec::as_slice).collect();
             let stored = received(u64::MAX, &by_data).unwrap();
             proptest::prop_assert_eq!(&received(u64::MAX, &cut(text.as_bytes(), &cuts)).unwrap(), &stored);
-            proptest::prop_assert_eq!(String::from_utf8(stored).unwrap(), text.replace("\r\n", "\n"));
+            // A CR before a line end is text, and keeps the line end whole: it comes back as it was.
+            let expected = text.replace("\r\r\n", "\r\r\0").replace("\r\n", "\n").replace('\0', "\n");
+            proptest::prop_assert_eq!(String::from_utf8(stored).unwrap(), expected);
         }
     }
 

@@ -1,5 +1,6 @@
 //! i;unicode-casemap (RFC 5051): text in the form in which SEARCH, SORT and THREAD compare it (RFC 5255 §4.5).
 
+use memchr::memchr;
 use unicode_normalization::char::decompose_compatible;
 
 /// Appends `text` as titlecased canonicalized UTF-8 (RFC 5051 §2). Texts that are equal in this form are equal without regard to case,
@@ -7,16 +8,43 @@ use unicode_normalization::char::decompose_compatible;
 pub fn casemap(text: &str, out: &mut Vec<u8>) {
     let mut rest = text;
     while !rest.is_empty() {
-        let ascii = rest.bytes().position(|octet| !octet.is_ascii()).unwrap_or(rest.len());
-        let (plain, after) = rest.split_at(ascii);
-        let from = out.len();
-        out.extend_from_slice(plain.as_bytes());
-        out[from..].make_ascii_uppercase();
+        let after = &rest[fold_ascii(rest.as_bytes(), out)..];
         let other = after.bytes().position(|octet| octet.is_ascii()).unwrap_or(after.len());
         let (other, after) = after.split_at(other);
         other.chars().for_each(|character| fold(character, out));
         rest = after;
     }
+}
+
+/// As [`casemap`], where line ends are LF, whatever they are in `text`: for what is looked for, and where.
+pub fn casemap_lines(text: &str, out: &mut Vec<u8>) {
+    let from = out.len();
+    casemap(text, out);
+    let Some(cr) = memchr(b'\r', &out[from..]) else { return };
+    let first = from + cr;
+    let mut to = first;
+    for at in first..out.len() {
+        if out[at] != b'\r' {
+            out[to] = out[at];
+            to += 1;
+        }
+    }
+    out.truncate(to);
+}
+
+/// Appends what comes before the first octet that is not ASCII; returns how many octets that is. Many are looked at together, for most
+/// texts have no other.
+fn fold_ascii(text: &[u8], out: &mut Vec<u8>) -> usize {
+    let from = out.len();
+    for some in text.chunks(128) {
+        let len = if some.is_ascii() { some.len() } else { some.iter().position(|octet| !octet.is_ascii()).unwrap_or(some.len()) };
+        out.extend_from_slice(&some[..len]);
+        if len < some.len() {
+            break;
+        }
+    }
+    out[from..].make_ascii_uppercase();
+    out.len() - from
 }
 
 /// The titlecase of a character, what that decomposes to, the titlecase of each, and so on until nothing changes. It ends soon: what

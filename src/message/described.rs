@@ -50,9 +50,13 @@ impl Described {
     }
 }
 
-/// The charset that a header names.
-pub fn charset(header: &Header<'_>) -> Option<String> {
-    let content = Content::read(header.first(Name::ContentType), false);
+/// The charset that the value of `Content-Type` names.
+pub fn charset(value: Option<&[u8]>) -> Option<String> {
+    if value.is_none() {
+        // RFC 2045 §5.2.
+        return Some("us-ascii".to_owned());
+    }
+    let content = Content::read(value, false);
     content.param(b"charset").map(|charset| String::from_utf8_lossy(charset).into_owned())
 }
 

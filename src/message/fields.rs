@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::charset::decode_words;
 use super::header::end_of_field;
@@ -31,10 +31,7 @@ pub fn values<'a>(lines: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]>
 pub fn text(value: &[u8]) -> Cow<'_, str> {
     let value = value.trim_ascii();
     if memchr(b'\n', value).is_none() {
-        return match str::from_utf8(value) {
-            Ok(plain) if plain.is_ascii() && memmem::find(value, b"=?").is_none() => plain.into(),
-            _ => decode_words(value).into(),
-        };
+        return plain(value).map_or_else(|| decode_words(value).into(), Cow::from);
     }
     let mut line = Vec::with_capacity(value.len());
     for part in value.split(|octet| *octet == b'\n') {
@@ -46,7 +43,16 @@ pub fn text(value: &[u8]) -> Cow<'_, str> {
             line.extend_from_slice(part.trim_ascii_start());
         }
     }
-    decode_words(&line).into()
+    match plain(&line) {
+        Some(_) => String::from_utf8(line).unwrap_or_default().into(),
+        None => decode_words(&line).into(),
+    }
+}
+
+/// A line that has nothing to be decoded.
+fn plain(line: &[u8]) -> Option<&str> {
+    let has_word = || memchr_iter(b'?', line).any(|at| at > 0 && line[at - 1] == b'=');
+    if line.is_ascii() && !has_word() { str::from_utf8(line).ok() } else { None }
 }
 
 #[cfg(test)]

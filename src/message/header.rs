@@ -22,7 +22,13 @@ pub struct Kept {
 impl Kept {
     /// Of the lines that follow, `most` octets will be kept.
     pub fn new(most: usize) -> Kept {
-        Kept { lines: Vec::with_capacity(most.min(USUAL)), most, full: false, line: 0, cr: false }
+        Kept::within(Vec::with_capacity(most.min(USUAL)), most)
+    }
+
+    /// As [`Kept::new`], in memory that is at hand.
+    pub fn within(mut lines: Vec<u8>, most: usize) -> Kept {
+        lines.clear();
+        Kept { lines, most, full: false, line: 0, cr: false }
     }
 
     /// Adds octets with no line end but perhaps at their end. Returns whether that line is blank, which ends the header.

@@ -1,13 +1,15 @@
 //! What a message says, as text, while it is read: for whoever searches it.
 
+use memchr::memchr;
+
 use super::described;
 use super::fields::{self, fields};
-use super::header::{Header, Kept};
+use super::header::Kept;
 use super::part::{Kind, Part};
 use super::stream::Stream;
 
 /// A message on its way to be text. It holds at most the header being read (256 KiB of the message's own, 64 KiB of any other).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Reading {
     /// In the order in which they stand.
     regions: Vec<Region>,
@@ -20,6 +22,8 @@ pub struct Reading {
     charset: Option<String>,
     body: Option<Stream>,
     text: String,
+    /// Memory for a header.
+    lines: Vec<u8>,
 }
 
 /// What is said.
@@ -58,9 +62,10 @@ enum What {
 }
 
 impl Reading {
-    /// In front of the first octet of a message that has these parts.
-    pub fn new(parts: &[Part], extent: Extent) -> Reading {
-        let mut regions = Vec::with_capacity(2 * parts.len());
+    /// Now it is in front of the first octet of a message that has these parts.
+    pub fn begin(&mut self, parts: &[Part], extent: Extent) {
+        let (mut regions, text, lines) = (std::mem::take(&mut self.regions), std::mem::take(&mut self.text), self.memory());
+        regions.clear();
         for (at, part) in parts.iter().enumerate() {
             let what = if at == 0 { What::OwnHeader } else { What::Header };
             regions.push(Region { from: part.header, to: part.body.max(part.header), what });
@@ -72,7 +77,18 @@ impl Reading {
                 regions.push(Region { from: part.body, to: part.body.saturating_add(part.len), what });
             }
         }
-        Reading { regions, at: 0, here: 0, header: None, charset: None, body: None, text: String::new() }
+        *self = Reading { regions, text, lines, ..Reading::default() };
+    }
+
+    /// What serves again, unless it has become large.
+    fn memory(&mut self) -> Vec<u8> {
+        let lines = std::mem::take(&mut self.lines);
+        if lines.capacity() <= LONGEST_HEADER { lines } else { Vec::new() }
+    }
+
+    /// How many of the octets that follow there are before nothing is text any more.
+    pub fn left(&self) -> u64 {
+        self.regions.last().map_or(0, |last| last.to.saturating_sub(self.here))
     }
 
     /// Whether nothing that follows is text.
@@ -90,6 +106,13 @@ impl Reading {
             }
             // All within `chunk`, whose length is a usize.
             let piece = &chunk[(region.from.clamp(from, to) - from) as usize..(region.to.clamp(from, to) - from) as usize];
+            let is_whole = self.header.is_none() && piece.len() as u64 == region.to - region.from;
+            if is_whole && region.is_plain_header(piece) {
+                // Kept as it is, it would be the same.
+                self.at += 1;
+                self.say_header(region, piece, say);
+                continue;
+            }
             self.take(region, piece, say);
             if region.to > to {
                 return;
@@ -109,13 +132,21 @@ impl Reading {
     fn take(&mut self, region: Region, piece: &[u8], say: &mut dyn FnMut(Said<'_>)) {
         match region.what {
             What::OwnHeader | What::Header => {
-                let most = if matches!(region.what, What::OwnHeader) { LONGEST_TOP_HEADER } else { LONGEST_HEADER };
-                let header = self.header.get_or_insert_with(|| Kept::new(most));
-                piece.split_inclusive(|octet| *octet == b'\n').for_each(|line| _ = header.push(line));
+                let most = region.longest();
+                let header = self.header.get_or_insert_with(|| Kept::within(std::mem::take(&mut self.lines), most));
+                let mut rest = piece;
+                while !rest.is_empty() {
+                    let (line, after) = rest.split_at(memchr(b'\n', rest).map_or(rest.len(), |end| end + 1));
+                    header.push(line);
+                    rest = after;
+                }
             }
             What::Body { encoding, is_html } => {
                 let charset = &self.charset;
                 let body = self.body.get_or_insert_with(|| Stream::new(encoding, charset.as_deref(), is_html));
+                if let Some(text) = body.as_it_is(piece) {
+                    return say(Said::Text(text));
+                }
                 self.text.clear();
                 body.feed(piece, &mut self.text);
                 say(Said::Text(&self.text));
@@ -127,12 +158,8 @@ impl Reading {
         self.at += 1;
         if let Some(header) = self.header.take() {
             let lines = header.into_lines();
-            let is_own = matches!(region.what, What::OwnHeader);
-            for (name, value) in fields(&lines) {
-                let value = fields::text(value);
-                say(if is_own { Said::Field(name, &value) } else { Said::InnerField(name, &value) });
-            }
-            self.charset = described::charset(&Header::read(&lines));
+            self.say_header(region, &lines, say);
+            self.lines = lines;
         }
         if let Some(mut body) = self.body.take() {
             self.text.clear();
@@ -140,6 +167,32 @@ impl Reading {
             say(Said::Text(&self.text));
             say(Said::End);
         }
+    }
+
+    /// Says the fields in `lines`.
+    fn say_header(&mut self, region: Region, lines: &[u8], say: &mut dyn FnMut(Said<'_>)) {
+        let is_own = matches!(region.what, What::OwnHeader);
+        let mut content = None;
+        for (name, value) in fields(lines) {
+            if content.is_none() && name.eq_ignore_ascii_case(b"Content-Type") {
+                content = Some(value);
+            }
+            let value = fields::text(value);
+            say(if is_own { Said::Field(name, &value) } else { Said::InnerField(name, &value) });
+        }
+        self.charset = described::charset(content);
+    }
+}
+
+impl Region {
+    /// Octets that are kept, if it is a header.
+    fn longest(self) -> usize {
+        if matches!(self.what, What::OwnHeader) { LONGEST_TOP_HEADER } else { LONGEST_HEADER }
+    }
+
+    /// Whether all of it is kept just as it stands there.
+    fn is_plain_header(self, octets: &[u8]) -> bool {
+        !matches!(self.what, What::Body { .. }) && octets.len() <= self.longest() && memchr(b'\r', octets).is_none()
     }
 }
 
@@ -160,7 +213,8 @@ mod tests {
     fn said(message: &[u8], extent: Extent, len: usize) -> Vec<String> {
         let mut scanner = Scanner::new();
         scanner.feed(message);
-        let mut reading = Reading::new(&scanner.finish().entry.parts, extent);
+        let mut reading = Reading::default();
+        reading.begin(&scanner.finish().entry.parts, extent);
         let (mut all, mut text) = (Vec::new(), String::new());
         let mut say = |said: Said<'_>| match said {
             Said::Field(name, value) => all.push(format!("{}: {value}", name.escape_ascii())),
@@ -218,7 +272,8 @@ mod tests {
             lines: 0,
         };
         for parts in [vec![part(5, 2, u64::MAX)], vec![part(0, 900, 5), part(3, 4, 2)], vec![part(900, 900, 0)], vec![]] {
-            let mut reading = Reading::new(&parts, Extent::All);
+            let mut reading = Reading::default();
+            reading.begin(&parts, Extent::All);
             (0..9).for_each(|_| reading.feed(b"some\ntext: x\n", &mut |_| {}));
             reading.finish(&mut |_| {});
             assert!(reading.is_done());

@@ -25,10 +25,25 @@ impl Stream {
             Encoding::Base64 => Transfer::Base64 { digits: 0, count: 0 },
         };
         let charset = match charset::known(label) {
+            Some(charset) if charset.is_ascii_compatible() => Charset::Plain(charset, true),
             Some(charset) => Charset::Known(Box::new(charset.new_decoder())),
             None => Charset::Utf8(Vec::new()),
         };
         Stream { transfer, charset, html: is_html.then(Html::default), octets: Vec::new() }
+    }
+
+    /// The text of the next piece, if that is nothing but the piece itself; it has been read then.
+    pub fn as_it_is<'p>(&mut self, piece: &'p [u8]) -> Option<&'p str> {
+        if !matches!(self.transfer, Transfer::Identity) || self.html.is_some() || !piece.is_ascii() {
+            return None;
+        }
+        match &mut self.charset {
+            Charset::Plain(_, is_first) => *is_first &= piece.is_empty(),
+            Charset::Utf8(held) if held.is_empty() => {}
+            Charset::Latin => {}
+            Charset::Utf8(_) | Charset::Known(_) => return None,
+        }
+        str::from_utf8(piece).ok()
     }
 
     /// Appends the text of the next piece, as far as it is known by now.
@@ -128,6 +143,8 @@ fn end_of_base64(digits: &mut u32, count: &mut u8, out: &mut Vec<u8>) {
 #[derive(Debug)]
 enum Charset {
     Known(Box<Decoder>),
+    /// One in which ASCII is ASCII, as long as nothing else has come; whether nothing has come at all.
+    Plain(&'static encoding_rs::Encoding, bool),
     /// UTF-8, as long as it can be; with the beginning of a character.
     Utf8(Vec<u8>),
     /// Windows-1252, from the first octet on that is no UTF-8.
@@ -136,7 +153,17 @@ enum Charset {
 
 impl Charset {
     fn feed(&mut self, octets: &[u8], last: bool, out: &mut String) {
+        if let Charset::Plain(charset, is_first) = self {
+            if octets.is_ascii() {
+                *is_first &= octets.is_empty();
+                return out.push_str(str::from_utf8(octets).unwrap_or_default());
+            }
+            // A mark of the byte order stands in front of everything.
+            let decoder = if *is_first { charset.new_decoder() } else { charset.new_decoder_without_bom_handling() };
+            *self = Charset::Known(Box::new(decoder));
+        }
         match self {
+            Charset::Plain(..) => {}
             Charset::Known(decoder) => {
                 let room = decoder.max_utf8_buffer_length(octets.len()).unwrap_or(4 * octets.len() + 16);
                 out.reserve(room);
@@ -229,7 +256,10 @@ mod tests {
         let (mut out, mut rest) = (String::new(), body);
         for len in lens.iter().cycle() {
             let (piece, after) = rest.split_at((*len).min(rest.len()));
-            stream.feed(piece, &mut out);
+            match stream.as_it_is(piece) {
+                Some(text) => out.push_str(text),
+                None => stream.feed(piece, &mut out),
+            }
             rest = after;
             if rest.is_empty() {
                 break;

@@ -30,6 +30,11 @@ impl Stamp {
         Ok(Stamp::from(&rustix::fs::stat(path)?))
     }
 
+    /// The stamp of what is at `path` itself, and not of what a link there leads to.
+    pub fn unfollowed(path: &Path) -> io::Result<Stamp> {
+        Ok(Stamp::from(&rustix::fs::lstat(path)?))
+    }
+
     /// Whether a scan that began at `when` would have seen every change that this stamp stands for: a later change within the same
     /// tick of the clock leaves no trace, as git's index knows.
     pub fn settled(&self, when: i64) -> bool {

@@ -1,9 +1,12 @@
 //! The closed set of homes.
 
+use std::sync::Arc;
+
+use super::index::Moment;
 use super::quota::Usage;
 use super::{
-    Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, FolderName, Home, Incoming, Listed, LocalFolder, LocalHome,
-    MailboxId, MemoryFolder, MemoryHome, Reader, State, Status, Trouble, Uids, Watcher,
+    Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, FolderName, Gists, Home, Incoming, Listed, LocalFolder,
+    LocalHome, MailboxId, MemoryFolder, MemoryHome, Reader, State, Status, Trouble, Uids, Watcher,
 };
 use crate::config::SpecialUse;
 
@@ -37,7 +40,7 @@ impl Home for AnyHome {
         each!(AnyHome, self, home => home.features())
     }
 
-    async fn list(&self) -> Result<Vec<Listed>, Trouble> {
+    async fn list(&self) -> Result<Arc<[Listed]>, Trouble> {
         each!(AnyHome, self, home => home.list().await)
     }
 
@@ -104,6 +107,14 @@ impl Folder for AnyFolder {
 
     async fn cached(&mut self, uids: &Uids) -> Result<Contents, Trouble> {
         each!(AnyFolder, self, folder => folder.cached(uids).await)
+    }
+
+    fn gists(&self) -> Option<(Moment, Arc<Gists>)> {
+        each!(AnyFolder, self, folder => folder.gists())
+    }
+
+    fn keep_gists(&mut self, moment: Moment, gists: Arc<Gists>) {
+        each!(AnyFolder, self, folder => folder.keep_gists(moment, gists))
     }
 
     async fn read(&mut self, uid: u32) -> Result<Reader, Trouble> {

@@ -61,7 +61,7 @@ pub fn convert(home: &LocalHome, to: config::Spool, uidl: config::Uidl, told: &m
 }
 
 fn swap_all(home: &LocalHome, wanted: Layout, uidl: config::Uidl, told: &mut dyn FnMut(u64, u64)) -> Result<u64, Trouble> {
-    let names: Vec<FolderName> = folders::list(home)?.into_iter().filter(|line| line.exists).map(|line| line.name).collect();
+    let names: Vec<FolderName> = folders::list(home)?.iter().filter(|line| line.exists).map(|line| line.name.clone()).collect();
     let mailboxes: Vec<Arc<Mailbox>> = names.iter().map(|name| home.mailbox(name)).collect::<Result<_, _>>()?;
     mailboxes.iter().try_for_each(prepare)?;
     let mut frozen = Vec::new();

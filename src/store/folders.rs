@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType};
 use xxhash_rust::xxh3::xxh3_64;
@@ -19,9 +20,11 @@ use super::{Account, Listed, MailboxId, Trouble, Uids};
 use crate::config::SpecialUse;
 use crate::os::Dir;
 
+mod known;
 pub mod lists;
 mod removal;
 
+pub use known::Known;
 pub use lists::subscribe;
 
 /// Where folder `name` of `account` is.
@@ -73,7 +76,15 @@ pub fn index_name(name: &FolderName) -> String {
 }
 
 /// All folders, as [`Home::list`](super::Home::list) gives them.
-pub fn list(home: &LocalHome) -> Result<Vec<Listed>, Trouble> {
+pub fn list(home: &LocalHome) -> Result<Arc<[Listed]>, Trouble> {
+    match home.layout() {
+        Layout::Maildir => home.shared().lists.keep(home.account(), || read(home)),
+        // Each file would have to be looked at, whether it is an mbox.
+        Layout::Mbox => read(home).map(Arc::from),
+    }
+}
+
+fn read(home: &LocalHome) -> Result<Vec<Listed>, Trouble> {
     let (account, layout) = (home.account(), home.layout());
     let (subscribed, specials) = (lists::subscriptions(home)?, lists::specials(home)?);
     let mut all: BTreeMap<FolderName, Listed> = BTreeMap::new();

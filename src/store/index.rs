@@ -38,7 +38,7 @@ pub use op::{Arrival, Flushed, Keyword, Learnt, Marks, Moved, Op, Seal};
 pub use record::{Live, Record, Span};
 #[doc(hidden)]
 pub use snapshot::put_right_sums;
-pub use state::{Entries, Entry, Front, Head, State, Totals};
+pub use state::{Ascent, Entries, Entry, Front, Head, Moment, State, Totals};
 
 /// What is in an index folder.
 #[derive(Debug)]

@@ -18,6 +18,8 @@ pub enum Kept {
     Files(Index),
     /// The files can't be written: each process scans for itself.
     Memory(State),
+    /// The files have gone, and some of this the spool does not have yet.
+    Orphan(State),
 }
 
 /// How far what was written is kept.
@@ -31,13 +33,14 @@ pub enum Written {
 }
 
 impl Kept {
-    /// Opens the index in `folder`, if nothing is known yet. That of a spool of another kind is of no use.
+    /// Takes in what other processes wrote to the index in `folder`, or opens it. That of a spool of another kind is of no use.
     pub fn open(&mut self, shared: &Shared, folder: &Path, layout: Layout) {
+        self.follow();
         if !matches!(self, Kept::Nothing) {
             return;
         }
         match Index::open(folder, &shared.disk) {
-            Ok(Found::Index(index)) if is_of(&index, layout) => *self = Kept::Files(index),
+            Ok(Found::Index(index)) if is_of(index.state(), layout) => *self = Kept::Files(index),
             Ok(Found::Index(_)) => Index::remove(folder, &*shared.disk),
             Ok(Found::Nothing) => {}
             Ok(Found::Useless(why)) => {
@@ -49,17 +52,32 @@ impl Kept {
 
     /// As [`Kept::open`], if that needs no waiting.
     pub fn open_at_once(&mut self, disk: &Arc<dyn Disk>, folder: &Path, layout: Layout) {
+        self.follow();
         if matches!(self, Kept::Nothing)
-            && let Some(index) = Index::open_cached(folder, disk).filter(|index| is_of(index, layout))
+            && let Some(index) = Index::open_cached(folder, disk).filter(|index| is_of(index.state(), layout))
         {
             *self = Kept::Files(index);
         }
     }
 
+    /// Makes an index of what has outlived its own, unless others have made one. The files must be held: only of them it can tell.
+    pub fn restore(&mut self, shared: &Shared, folder: &Path, layout: Layout) {
+        match std::mem::replace(self, Kept::Nothing) {
+            Kept::Orphan(state) if is_of(&state, layout) => self.replace(shared, folder, state),
+            Kept::Orphan(_) => {}
+            known => *self = known,
+        }
+    }
+
+    /// Whether there are changes that the spool lacks.
+    pub fn is_owing(&self, owes: impl Fn(&State) -> bool) -> bool {
+        matches!(self, Kept::Orphan(_)) || self.state().is_some_and(owes)
+    }
+
     /// The state, as far as there is one.
     pub fn state(&self) -> Option<&State> {
         match self {
-            Kept::Nothing => None,
+            Kept::Nothing | Kept::Orphan(_) => None,
             Kept::Files(index) => Some(index.state()),
             Kept::Memory(state) => Some(state),
         }
@@ -69,7 +87,7 @@ impl Kept {
     pub fn cached_all(&self, messages: impl Iterator<Item = Record>) -> Contents {
         match self {
             Kept::Files(index) => index.cached_all(messages),
-            Kept::Nothing | Kept::Memory(_) => Contents::default(),
+            Kept::Nothing | Kept::Memory(_) | Kept::Orphan(_) => Contents::default(),
         }
     }
 
@@ -77,7 +95,7 @@ impl Kept {
     pub fn cached_at_once(&self, messages: impl Iterator<Item = Record>) -> Option<Contents> {
         match self {
             Kept::Files(index) => index.cached_at_once(messages),
-            Kept::Nothing | Kept::Memory(_) => None,
+            Kept::Nothing | Kept::Memory(_) | Kept::Orphan(_) => None,
         }
     }
 
@@ -85,7 +103,7 @@ impl Kept {
     pub fn durable(&self) -> Option<Durable> {
         match self {
             Kept::Files(index) => Some(index.durable()),
-            Kept::Nothing | Kept::Memory(_) => None,
+            Kept::Nothing | Kept::Memory(_) | Kept::Orphan(_) => None,
         }
     }
 
@@ -105,13 +123,19 @@ impl Kept {
         }
     }
 
-    /// Takes in what other processes wrote.
-    pub fn follow(&mut self) {
+    fn follow(&mut self) {
         let Kept::Files(index) = self else { return };
-        // The index is gone, or of no use any more: the next scan makes one.
         if index.follow().is_err() || index.state().is_damaged() {
-            *self = Kept::Nothing;
+            self.lose();
         }
+    }
+
+    /// The index is gone, or of no use any more: the next scan makes one. What has been acknowledged and stands nowhere else stays.
+    fn lose(&mut self) {
+        *self = match std::mem::replace(self, Kept::Nothing) {
+            Kept::Files(index) if owes(index.state()) && !index.state().is_damaged() => Kept::Orphan(index.state().clone()),
+            _ => Kept::Nothing,
+        };
     }
 
     /// Writes what `deed` makes of the state as it is, while no other process writes.
@@ -122,7 +146,7 @@ impl Kept {
         deed: &mut dyn FnMut(&State) -> Result<Batch, Trouble>,
     ) -> Result<Written, Trouble> {
         let unwritten = match self {
-            Kept::Nothing => return Ok(Written::Nowhere),
+            Kept::Nothing | Kept::Orphan(_) => return Ok(Written::Nowhere),
             Kept::Memory(state) => {
                 *state = state.after(deed(state)?.ops).map_err(Trouble::io("updating", folder))?;
                 return Ok(Written::Memory);
@@ -130,7 +154,7 @@ impl Kept {
             Kept::Files(index) => match write(index, folder, deed)? {
                 Outcome::Done => return Ok(Written::Journal),
                 Outcome::NoIndex => {
-                    *self = Kept::Nothing;
+                    self.lose();
                     return Ok(Written::Nowhere);
                 }
                 Outcome::Unlockable(error) => {
@@ -152,13 +176,13 @@ impl Kept {
     /// Removes the files, with nobody writing to them; `false` if `owes` says that they are still needed.
     pub fn discard(&mut self, shared: &Shared, folder: &Path, owes: impl Fn(&State) -> bool) -> bool {
         match self {
-            Kept::Memory(state) if owes(state) => return false,
+            Kept::Memory(state) | Kept::Orphan(state) if owes(state) => return false,
             Kept::Files(index) => match index.lock() {
                 Ok(locked) if owes(locked.state()) => return false,
                 // Without the lock they are of no use to anybody.
                 _locked => Index::remove(folder, &*shared.disk),
             },
-            Kept::Memory(_) | Kept::Nothing => Index::remove(folder, &*shared.disk),
+            Kept::Memory(_) | Kept::Orphan(_) | Kept::Nothing => Index::remove(folder, &*shared.disk),
         }
         *self = Kept::Nothing;
         true
@@ -178,8 +202,13 @@ impl Kept {
     }
 }
 
-fn is_of(index: &Index, layout: Layout) -> bool {
-    index.state().head().notes.last() == Some(&spool::mark(layout))
+/// Whether `state` has changes that the spool lacks.
+pub fn owes(state: &State) -> bool {
+    state.head().totals.dirty > 0 || !state.doomed().is_empty()
+}
+
+fn is_of(state: &State, layout: Layout) -> bool {
+    state.head().notes.last() == Some(&spool::mark(layout))
 }
 
 enum Outcome {

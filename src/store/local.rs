@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::index::State;
+use super::index::{Moment, State};
 use super::mailbox::{Mailbox, Open, Recent};
 use super::maildir::Maildir;
 use super::mbox::Mbox;
@@ -15,8 +15,8 @@ use super::reader::blocking;
 use super::settler::Settler;
 use super::spool::Spool;
 use super::{
-    Account, Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, Home, Incoming, Listed, MailboxId, Reader, Shared,
-    Status, Trouble, Uids, Watcher, folders,
+    Account, Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, Gists, Home, Incoming, Listed, MailboxId, Reader,
+    Shared, Status, Trouble, Uids, Watcher, folders,
 };
 use crate::config::{self, SpecialUse};
 
@@ -46,25 +46,41 @@ impl LocalHome {
 
     /// Where the index of folder `name` is: that of INBOX holds those of all others.
     pub(super) fn index(&self, name: &FolderName) -> PathBuf {
-        let owner = &self.account.owner;
-        let top = self.shared.places.index.join(owner.domain().as_str()).join(owner.user().as_str());
-        if name.is_inbox() { top } else { top.join(folders::index_name(name)) }
+        let (owner, mut path) = (&self.account.owner, self.shared.places.index.clone());
+        path.reserve(LONG_INDEX);
+        path.push(owner.domain().as_str());
+        path.push(owner.user().as_str());
+        if !name.is_inbox() {
+            path.push(folders::index_name(name));
+        }
+        path
     }
 
     /// The mailbox of folder `name`, if its name can be one. Looks at nothing but the kind of the spool.
     pub(super) fn mailbox(&self, name: &FolderName) -> Result<Arc<Mailbox>, Trouble> {
-        let layout = self.layout();
-        let path = folders::path(&self.account, layout, name)?;
-        let make = || -> Box<dyn Spool> {
-            let (shared, account) = (Arc::clone(&self.shared), Arc::clone(&self.account));
-            match layout {
-                Layout::Maildir => Box::new(Maildir::new(shared, account, path, name.is_inbox())),
-                Layout::Mbox => Box::new(Mbox::new(shared, account, path, name.clone())),
+        self.mailbox_in(self.layout(), name)
+    }
+
+    /// The same, if the kind of the spool is known.
+    fn mailbox_in(&self, layout: Layout, name: &FolderName) -> Result<Arc<Mailbox>, Trouble> {
+        let index = self.index(name);
+        let mailbox = match Open::find(&self.shared, &self.account, &index, layout) {
+            Some(mailbox) => mailbox,
+            None => {
+                let path = folders::path(&self.account, layout, name)?;
+                Open::mailbox(&self.shared, &self.account, name, index, layout, || self.spool(layout, name, path))
             }
         };
-        let mailbox = Open::mailbox(&self.shared, &self.account, name, self.index(name), layout, make);
         self.recent.used(&mailbox);
         Ok(mailbox)
+    }
+
+    fn spool(&self, layout: Layout, name: &FolderName, path: PathBuf) -> Box<dyn Spool> {
+        let (shared, account) = (Arc::clone(&self.shared), Arc::clone(&self.account));
+        match layout {
+            Layout::Maildir => Box::new(Maildir::new(shared, account, path, name.is_inbox())),
+            Layout::Mbox => Box::new(Mbox::new(shared, account, path, name.clone())),
+        }
     }
 
     /// Runs `deed` on a thread that may wait.
@@ -95,8 +111,11 @@ impl Home for LocalHome {
         Features { inferiors, separator: self.account.separator, lasting: true }
     }
 
-    async fn list(&self) -> Result<Vec<Listed>, Trouble> {
-        self.on_thread(folders::list).await
+    async fn list(&self) -> Result<Arc<[Listed]>, Trouble> {
+        match self.shared.lists.current(&self.account) {
+            Some(listed) => Ok(listed),
+            None => self.on_thread(folders::list).await,
+        }
     }
 
     async fn create(&self, name: &FolderName, special: Option<SpecialUse>) -> Result<MailboxId, Trouble> {
@@ -146,9 +165,9 @@ impl Home for LocalHome {
     }
 
     async fn status(&self, names: &[FolderName]) -> Vec<Result<Status, Trouble>> {
-        let mut all = Vec::with_capacity(names.len());
+        let (layout, mut all) = (self.layout(), Vec::with_capacity(names.len()));
         for name in names {
-            all.push(self.status_of(name).await);
+            all.push(self.status_of(layout, name).await);
         }
         all
     }
@@ -163,8 +182,8 @@ impl Home for LocalHome {
 }
 
 impl LocalHome {
-    async fn status_of(&self, name: &FolderName) -> Result<Status, Trouble> {
-        Ok(Status::of(&self.mailbox(name)?.now().await?))
+    async fn status_of(&self, layout: Layout, name: &FolderName) -> Result<Status, Trouble> {
+        Ok(Status::of(&self.mailbox_in(layout, name)?.now().await?))
     }
 }
 
@@ -219,6 +238,14 @@ impl Folder for LocalFolder {
         self.on_thread(move |mailbox, told| mailbox.cached(told, &uids)).await
     }
 
+    fn gists(&self) -> Option<(Moment, Arc<Gists>)> {
+        self.home.shared.gists.find(self.mailbox.key())
+    }
+
+    fn keep_gists(&mut self, moment: Moment, gists: Arc<Gists>) {
+        self.home.shared.gists.keep(self.mailbox.key(), moment, gists);
+    }
+
     async fn read(&mut self, uid: u32) -> Result<Reader, Trouble> {
         match self.mailbox.read_at_once(self.state.head().uidvalidity, uid) {
             Some(reader) => Ok(reader),
@@ -266,3 +293,6 @@ impl Folder for LocalFolder {
         }
     }
 }
+
+/// Octets of most paths of indexes, below the folder of all.
+const LONG_INDEX: usize = 100;

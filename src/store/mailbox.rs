@@ -55,6 +55,14 @@ pub struct Turn<'a> {
 pub struct Open(Mutex<HashMap<Arc<Path>, Weak<Mailbox>>>);
 
 impl Open {
+    /// The mailbox whose index is at `index`, if somebody uses it: what [`Open::mailbox`] would give.
+    pub fn find(shared: &Shared, account: &Arc<Account>, index: &Path, layout: Layout) -> Option<Arc<Mailbox>> {
+        let open = shared.open.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mailbox = open.get(index).and_then(Weak::upgrade);
+        drop(open);
+        mailbox.filter(|mailbox| mailbox.fits(account, layout))
+    }
+
     /// The mailbox whose index is at `index`: the one that others use, or a new one on `spool` when nobody does, or what they know of the
     /// account no longer holds, or its files have become an mbox or a Maildir meanwhile.
     pub fn mailbox(
@@ -66,10 +74,14 @@ impl Open {
         spool: impl FnOnce() -> Box<dyn Spool>,
     ) -> Arc<Mailbox> {
         let index: Arc<Path> = index.into();
+        // Let go after the lock: the last to do so takes it.
+        let _other;
         let mut open = shared.open.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |mailbox: &Arc<Mailbox>| mailbox.account == *account && mailbox.spool.layout() == layout;
-        if let Some(mailbox) = open.get(&index).and_then(Weak::upgrade).filter(fits) {
-            return mailbox;
+        if let Some(mailbox) = open.get(&index).and_then(Weak::upgrade) {
+            if mailbox.fits(account, layout) {
+                return mailbox;
+            }
+            _other = mailbox;
         }
         let mailbox = Arc::new(Mailbox {
             shared: Arc::clone(shared),
@@ -127,11 +139,15 @@ impl Drop for Mailbox {
 }
 
 impl Mailbox {
+    /// Whether it is that of `account`, whose spool is of this kind.
+    fn fits(&self, account: &Account, layout: Layout) -> bool {
+        (std::ptr::eq(&*self.account, account) || *self.account == *account) && self.spool.layout() == layout
+    }
+
     /// The mailbox as it is, if that can be told without waiting for the disk or for others.
     pub fn glance(&self) -> Option<State> {
         let mut kept = self.kept.try_lock().ok()?;
         kept.open_at_once(&self.shared.disk, &self.index, self.spool.layout());
-        kept.follow();
         let state = kept.state()?;
         self.spool.is_untouched(state, Care::Full).ok()?.then(|| state.clone())
     }
@@ -140,7 +156,6 @@ impl Mailbox {
     pub fn look(&self) -> Result<State, Trouble> {
         let mut kept = self.kept();
         kept.open(&self.shared, &self.index, self.spool.layout());
-        kept.follow();
         if let Some(state) = kept.state()
             && self.spool.is_untouched(state, Care::Full)?
         {
@@ -210,7 +225,7 @@ impl Mailbox {
         let mut kept = self.kept();
         loop {
             kept.open(&self.shared, &self.index, self.spool.layout());
-            kept.follow();
+            kept.restore(&self.shared, &self.index, self.spool.layout());
             let Some(state) = kept.state() else {
                 let Scanned::Anew(state) = hold.scan(None)? else { unreachable!("there is nothing that this could be news to") };
                 kept.replace(&self.shared, &self.index, state);
@@ -262,7 +277,6 @@ impl Mailbox {
         loop {
             let mut kept = self.kept();
             kept.open(&self.shared, &self.index, self.spool.layout());
-            kept.follow();
             let written = kept.write(&self.shared, &self.index, deed)?;
             if let Some(state) = kept.state().filter(|_| !matches!(written, Written::Nowhere)) {
                 let state = state.clone();

@@ -1,11 +1,10 @@
 //! Mailboxes as folders with a file for each message, and the lists that Dovecot and Courier keep beside them.
 
-use std::borrow::Borrow;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use rustix::io::Errno;
 
@@ -49,7 +48,9 @@ pub struct Maildir {
     shared: Arc<Shared>,
     account: Arc<Account>,
     /// The folder that has `cur`, `new` and `tmp`.
-    path: PathBuf,
+    path: Arc<Path>,
+    /// The same, open, as long as somebody reads a message in it: the next one is found faster.
+    top: Mutex<Weak<Dir>>,
     /// INBOX comes into being with its first message.
     is_inbox: bool,
     /// That of the list of UIDs, once it was wanted.
@@ -68,7 +69,7 @@ struct Held<'a> {
 impl Maildir {
     pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, path: PathBuf, is_inbox: bool) -> Maildir {
         let (lock, news, current) = (OnceLock::new(), sync::Shared::default(), sync::Shared::default());
-        Maildir { shared, account, path, is_inbox, lock, news, current }
+        Maildir { shared, account, path: path.into(), top: Mutex::default(), is_inbox, lock, news, current }
     }
 
     /// Does `deed` with the owner's rights.
@@ -79,7 +80,7 @@ impl Maildir {
     fn trouble(&self, doing: &'static str, error: io::Error) -> Trouble {
         match Errno::from_io_error(&error) {
             Some(Errno::NOTDIR | Errno::LOOP) => {
-                Trouble::NotMailbox { path: self.path.clone(), what: "is not a Maildir: a folder of it is a link or a file" }
+                Trouble::NotMailbox { path: self.path.to_path_buf(), what: "is not a Maildir: a folder of it is a link or a file" }
             }
             _ => Trouble::io(doing, &self.path)(error),
         }
@@ -110,39 +111,56 @@ impl Maildir {
         }
     }
 
-    /// The stamps of `new`, `cur` and the list of UIDs; none for what is not there.
+    /// The stamps of `new`, `cur` and the list of UIDs; none for what is not there. They are the same only if the folders and the file
+    /// are the same, so it does not matter which way leads there, and the Maildir need not be opened.
     fn stamps(&self) -> Result<[Stamp; 3], Trouble> {
-        self.stamps_in(|| self.top())
+        self.stamps_by(|name| Stamp::unfollowed(&self.path.join(name)))
     }
 
-    fn stamps_in<D: Borrow<Dir>>(&self, top: impl FnOnce() -> io::Result<D>) -> Result<[Stamp; 3], Trouble> {
-        self.act("looking at", || {
-            let top = top()?;
-            let stamp = |name: &str| match top.borrow().stat(name) {
-                Ok(stat) => Ok(Stamp::from(&stat)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
-                Err(error) => Err(error),
-            };
-            Ok([stamp(NEW)?, stamp(CUR)?, stamp(UIDLIST)?])
-        })
+    fn stamps_in(&self, top: &Dir) -> Result<[Stamp; 3], Trouble> {
+        self.stamps_by(|name| top.stat(name).map(|stat| Stamp::from(&stat)))
     }
 
-    fn open(&self, message: &Entry<'_>, at_once: bool) -> io::Result<std::fs::File> {
-        let top = self.top()?;
-        let (folder, name) = place(message, message.name());
-        match at_once {
-            true => top.read_cached(folder, &name),
-            false => top.beneath(folder)?.read(&name),
+    fn stamps_by(&self, stamp: impl Fn(&str) -> io::Result<Stamp>) -> Result<[Stamp; 3], Trouble> {
+        let stamp = |name: &str| match stamp(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
+            stamp => stamp,
+        };
+        self.act("looking at", || Ok([stamp(NEW)?, stamp(CUR)?, stamp(UIDLIST)?]))
+    }
+
+    fn open(&self, message: &Entry<'_>) -> io::Result<Reader> {
+        let (top, (folder, name)) = (Arc::new(self.top()?), place(message, message.name()));
+        let file = top.beneath(folder)?.read(&name)?;
+        Ok(Reader::of_whole_file(file, message.len, &self.path, top))
+    }
+
+    /// As [`Maildir::open`], if that takes no waiting. What is no longer in the folder that somebody reads in is not found, and then
+    /// looked for anew.
+    fn open_at_once(&self, message: &Entry<'_>) -> io::Result<Reader> {
+        let (top, (folder, name)) = (self.shared_top()?, place(message, message.name()));
+        let file = top.read_cached(folder, &name)?;
+        Ok(Reader::of_whole_file(file, message.len, &self.path, top))
+    }
+
+    fn shared_top(&self) -> io::Result<Arc<Dir>> {
+        let mut shared = self.top.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(top) = shared.upgrade() {
+            return Ok(top);
         }
+        let top = Arc::new(self.top()?);
+        *shared = Arc::downgrade(&top);
+        Ok(top)
     }
 }
 
 impl Spool for Maildir {
     fn is_untouched(&self, state: &State, care: Care) -> Result<bool, Trouble> {
-        let [new, current, list] = match self.stamps() {
-            Err(trouble) if is_missing(&trouble) => return Ok(false),
-            stamps => stamps?,
-        };
+        let [new, current, list] = self.stamps()?;
+        if (new, current) == <(Stamp, Stamp)>::default() {
+            // Perhaps there is no Maildir at all.
+            return Ok(false);
+        }
         let [known_new, known_current] = state.head().stamps;
         let settled = known_current.settled && (known_new.settled || care == Care::Quick);
         Ok(settled && (new, current) == (known_new.stamp, known_current.stamp) && notes::Notes::of(state).list == list)
@@ -185,8 +203,8 @@ impl Spool for Maildir {
     }
 
     fn read(&self, _: &State, message: &Entry<'_>, at_once: bool) -> Result<Option<Reader>, Trouble> {
-        match self.account.actor.run(|| self.open(message, at_once)) {
-            Ok(file) => Ok(Some(Reader::of_whole_file(file, message.len, self.path.clone()))),
+        match self.account.actor.run(|| if at_once { self.open_at_once(message) } else { self.open(message) }) {
+            Ok(reader) => Ok(Some(reader)),
             Err(_) if at_once => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.trouble("opening a message of", error)),

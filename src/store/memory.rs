@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::index::{Arrival, Live, Op, Record, Span, State};
+use super::index::{Arrival, Live, Moment, Op, Record, Span, State};
 use super::mailbox::twins;
 use super::measure::Measured;
 use super::message::Traits;
 use super::news::News;
 use super::quota::Usage;
 use super::{
-    Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, FolderName, Home, Incoming, Letter, Listed, MailboxId, Reader,
-    Status, Trouble, Uidl, Uids, Watcher, change, identity,
+    Appended, Applied, Changes, Contents, Copied, Facts, Features, Folder, FolderName, Gists, Home, Incoming, Letter, Listed, MailboxId,
+    Reader, Status, Trouble, Uidl, Uids, Watcher, change, identity,
 };
 use crate::address::Owner;
 use crate::config::SpecialUse;
@@ -39,6 +39,7 @@ struct Mail {
 struct Stored {
     state: State,
     letters: HashMap<u32, Letter>,
+    gists: Option<(Moment, Arc<Gists>)>,
 }
 
 impl MemoryHome {
@@ -72,7 +73,7 @@ impl Mail {
         let id = identity::mailbox();
         self.uidvalidity += 1;
         let state = State::found(self.uidvalidity, 1, id, Vec::new()).expect("no messages are in order");
-        self.folders.insert(name.clone(), Stored { state, letters: HashMap::new() });
+        self.folders.insert(name.clone(), Stored { state, letters: HashMap::new(), gists: None });
         MailboxId(id)
     }
 
@@ -140,7 +141,7 @@ impl Home for MemoryHome {
         Features { inferiors: true, separator: '/', lasting: false }
     }
 
-    async fn list(&self) -> Result<Vec<Listed>, Trouble> {
+    async fn list(&self) -> Result<Arc<[Listed]>, Trouble> {
         let mail = self.0.mail();
         let mut all: BTreeMap<FolderName, bool> = mail.subscribed.iter().map(|name| (name.clone(), false)).collect();
         for name in mail.folders.keys() {
@@ -338,6 +339,16 @@ impl Folder for MemoryFolder {
             contents.push(uid, &letter.measured().entry.encode());
         }
         Ok(contents)
+    }
+
+    fn gists(&self) -> Option<(Moment, Arc<Gists>)> {
+        self.stored(&mut self.home.0.mail()).ok()?.gists.clone()
+    }
+
+    fn keep_gists(&mut self, moment: Moment, gists: Arc<Gists>) {
+        if let Ok(stored) = self.stored(&mut self.home.0.mail()) {
+            stored.gists = Some((moment, gists));
+        }
     }
 
     async fn read(&mut self, uid: u32) -> Result<Reader, Trouble> {

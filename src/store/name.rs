@@ -1,5 +1,6 @@
 //! Names of folders as IMAP means them: a path of parts in UTF-8, safe in a path of the file system.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -54,6 +55,14 @@ impl FolderName {
         Shown { name: self, separator }
     }
 
+    /// As [`FolderName::display`], without a copy where the name has but one part or is kept so.
+    pub fn text(&self, separator: char) -> Cow<'_, str> {
+        match separator == '/' || !self.0.contains('/') {
+            true => Cow::Borrowed(&self.0),
+            false => Cow::Owned(self.display(separator).to_string()),
+        }
+    }
+
     /// From the top down; at least one.
     pub fn parts(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
         self.0.split('/')
@@ -102,8 +111,11 @@ impl FolderName {
 impl Ord for FolderName {
     /// INBOX and what is below it first; a folder stands directly before those below it.
     fn cmp(&self, other: &FolderName) -> Ordering {
-        let below_inbox = |name: &FolderName| name.parts().next() == Some(INBOX);
-        below_inbox(other).cmp(&below_inbox(self)).then_with(|| self.parts().cmp(other.parts()))
+        let below_inbox = |name: &FolderName| name.0.strip_prefix(INBOX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        // Part by part, without taking them apart: where a part ends is before every octet that it could go on with.
+        let rank = |octet: &u8| if *octet == b'/' { 0 } else { *octet };
+        let by_parts = || self.0.as_bytes().iter().map(rank).cmp(other.0.as_bytes().iter().map(rank));
+        below_inbox(other).cmp(&below_inbox(self)).then_with(by_parts)
     }
 }
 
@@ -145,7 +157,8 @@ fn check(part: &str) -> Result<(), BadName> {
         return Err(BadName::Letter(odd));
     }
     // In both forms that it can have on disk.
-    if part.len() > LONGEST_PART || utf7::encode(part).len() > LONGEST_PART {
+    let is_plain = part.bytes().all(|octet| matches!(octet, b' '..=b'~') && octet != b'&');
+    if part.len() > LONGEST_PART || !is_plain && utf7::encode(part).len() > LONGEST_PART {
         return Err(BadName::TooLong);
     }
     Ok(())
@@ -179,6 +192,8 @@ const DEEPEST: usize = 32;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn name(text: &str) -> FolderName {
@@ -244,5 +259,15 @@ mod tests {
         let mut names = ["a-b", "a/b", "Z", "a", "INBOX/x", "INBOX"].map(name);
         names.sort();
         assert_eq!(names, ["INBOX", "INBOX/x", "Z", "a", "a/b", "a-b"].map(name));
+    }
+
+    proptest! {
+        #[test]
+        fn names_stand_in_the_order_of_their_parts(one in "(INBOX|[ -.0-9a-cä]{1,3})(/[ -.0-9a-cä]{1,3}){0,3}", other in "(INBOX|[ -.0-9a-cä]{1,3})(/[ -.0-9a-cä]{1,3}){0,3}") {
+            if let (Ok(one), Ok(other)) = (FolderName::parse(&one, '/'), FolderName::parse(&other, '/')) {
+                let key = |name: &FolderName| (name.parts().next() != Some(INBOX), name.parts().map(str::to_owned).collect::<Vec<_>>());
+                prop_assert_eq!(one.cmp(&other), key(&one).cmp(&key(&other)));
+            }
+        }
     }
 }

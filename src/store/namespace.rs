@@ -1,5 +1,6 @@
 //! What clients call folders: behind a prefix, with a separator between the parts (RFC 2342, RFC 9051 §5.1).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::Account;
@@ -53,6 +54,14 @@ impl Namespace {
         fmt::from_fn(move |out| write!(out, "{prefix}{}", folder.display(self.separator)))
     }
 
+    /// As [`Namespace::shown`], without a copy where that is what the name is.
+    pub fn text<'a>(&self, folder: &'a FolderName) -> Cow<'a, str> {
+        match self.prefix.is_empty() || folder.is_inbox() {
+            true => folder.text(self.separator),
+            false => Cow::Owned(self.shown(folder).to_string()),
+        }
+    }
+
     /// As a first part of the prefix, too, INBOX is the same in any case.
     fn without_prefix<'a>(&self, name: &'a str) -> Option<&'a str> {
         let (begins, rest) = name.split_at_checked(self.prefix.len())?;
@@ -80,6 +89,7 @@ mod tests {
         for name in ["INBOX", "Sent", "Lists/Rust", "INBOX/below"] {
             assert_eq!(plain.folder(name), Ok(folder(name)));
             assert_eq!(plain.shown(&folder(name)).to_string(), name);
+            assert_eq!(plain.text(&folder(name)), name);
         }
         assert_eq!(plain.folder("inbox"), Ok(FolderName::inbox()));
         assert_eq!(plain.folder(""), Err(BadName::Empty));
@@ -92,6 +102,7 @@ mod tests {
         {
             assert_eq!(courier.folder(name), Ok(folder(meant)), "{name}");
             assert_eq!(courier.shown(&folder(meant)).to_string(), name);
+            assert_eq!(courier.text(&folder(meant)), name);
         }
         assert_eq!(courier.folder("inBox.Sent"), Ok(folder("Sent")));
         assert_eq!(courier.folder("InBoX"), Ok(FolderName::inbox()));

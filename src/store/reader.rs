@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use md5::{Digest, Md5};
@@ -16,6 +16,7 @@ use super::mbox;
 use super::mbox::head::{self, Walk};
 use super::mbox::is_still_there;
 use super::message::Traits;
+use crate::os::Dir;
 use crate::os::stamp::Stamp;
 
 /// One message on its way out. Owns no buffer; the folder may be used meanwhile.
@@ -30,14 +31,16 @@ pub struct Reader {
 enum Source {
     File(Box<Spooled>),
     /// A file that has one message, which never changes.
-    Whole(Arc<Letter>),
+    Whole(Letter),
     Memory(Arc<[u8]>),
 }
 
 /// An open file that is a message.
 struct Letter {
     file: Arc<File>,
-    path: PathBuf,
+    path: Arc<Path>,
+    /// The folder that has it: it is at hand for the next one as long as this one is read.
+    _top: Arc<Dir>,
 }
 
 /// A message in a file that other programs change.
@@ -58,9 +61,9 @@ impl Reader {
         Reader { source: Source::File(Box::new(spooled)), at, end, walk: Walk::default() }
     }
 
-    /// Reads `file`, all `len` octets of it: one of the Maildir at `path`.
-    pub(super) fn of_whole_file(file: File, len: u64, path: PathBuf) -> Reader {
-        let source = Source::Whole(Arc::new(Letter { file: Arc::new(file), path }));
+    /// Reads `file`, all `len` octets of it: one of the Maildir at `path`, whose folder is `top`.
+    pub(super) fn of_whole_file(file: File, len: u64, path: &Arc<Path>, top: Arc<Dir>) -> Reader {
+        let source = Source::Whole(Letter { file: Arc::new(file), path: Arc::clone(path), _top: top });
         Reader { source, at: 0, end: len, walk: Walk::of_body() }
     }
 
@@ -188,7 +191,7 @@ impl Reader {
     fn settle(&mut self, into: &mut [u8], read: io::Result<usize>) -> Result<usize, Trouble> {
         let read = match (read, &self.source) {
             (Ok(0), Source::File(spooled)) => return Err(spooled.changed()),
-            (Ok(0), Source::Whole(letter)) => return Err(Trouble::Changed(letter.path.clone())),
+            (Ok(0), Source::Whole(letter)) => return Err(Trouble::Changed(letter.path.to_path_buf())),
             (Err(error), Source::File(spooled)) => return Err(Trouble::io("reading", &spooled.path)(error)),
             (Err(error), Source::Whole(letter)) => return Err(Trouble::io("reading a message of", &letter.path)(error)),
             (read, _) => read.unwrap_or(0),

@@ -41,8 +41,8 @@ mod tests {
     const WANTED: [SpecialUse; 2] = [SpecialUse::Drafts, SpecialUse::Sent];
 
     async fn lines(home: &impl Home) -> Vec<(String, bool, Option<SpecialUse>)> {
-        let line = |line: crate::store::Listed| (line.name.display('/').to_string(), line.subscribed, line.special);
-        home.list().await.unwrap().into_iter().map(line).collect()
+        let line = |line: &crate::store::Listed| (line.name.display('/').to_string(), line.subscribed, line.special);
+        home.list().await.unwrap().iter().map(line).collect()
     }
 
     fn name(text: &str) -> FolderName {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -243,6 +243,23 @@ impl AsyncWrite for Plain {
             Plain::Tcp(tcp) => Pin::new(tcp).poll_write(context, octets),
             Plain::Unix(unix) => Pin::new(unix).poll_write(context, octets),
             Plain::Pipe(pipe) => Pin::new(pipe).poll_write(context, octets),
+        }
+    }
+
+    /// TLS has its records ready one by one: without this each would be a system call of its own.
+    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, records: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Plain::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(context, records),
+            Plain::Unix(unix) => Pin::new(unix).poll_write_vectored(context, records),
+            Plain::Pipe(pipe) => Pin::new(pipe).poll_write_vectored(context, records),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Plain::Tcp(tcp) => tcp.is_write_vectored(),
+            Plain::Unix(unix) => unix.is_write_vectored(),
+            Plain::Pipe(pipe) => pipe.is_write_vectored(),
         }
     }
 

@@ -283,6 +283,30 @@ fn an_index_that_is_damaged_under_its_users_loses_nothing() {
 }
 
 #[test]
+fn what_only_an_index_had_survives_its_removal_under_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::at(folder.path());
+    block(async {
+        for serial in 0..5 {
+            site.deliver("joe", &format!("Subject: {serial}\n\n{serial}\n")).await.unwrap();
+        }
+        let mut open = site.home("joe").open(&inbox()).await.unwrap();
+        open.settle().await.unwrap();
+        let mut changes = expunged([2].into_iter().collect());
+        changes.add([3, 4].into_iter().collect(), Flags::SEEN);
+        open.apply(&changes).await.unwrap();
+        fs::remove_dir_all(site.var.join("index")).unwrap();
+        open.refresh().await.unwrap();
+        open.settle().await.unwrap();
+        for site in [&site, &site.again()] {
+            let open = site.home("joe").open(&inbox()).await.unwrap();
+            let seen = open.state().messages().map(|entry| (entry.uid, entry.flags().contains(Flags::SEEN))).collect::<Vec<_>>();
+            assert_eq!(seen, [(1, false), (3, true), (4, true), (5, false)]);
+        }
+    });
+}
+
+#[test]
 fn files_belong_to_their_owner_and_to_nobody_else() {
     need!(root);
     let folder = tempfile::tempdir().unwrap();

@@ -288,7 +288,7 @@ impl Play {
 
     async fn check_list(&self, home: &AnyHome) {
         let listed = home.list().await.unwrap();
-        for line in &listed {
+        for line in listed.iter() {
             assert_eq!(line.exists, self.model.folders.contains_key(&line.name), "{line:?}");
             assert_eq!(line.subscribed, self.model.subscribed.contains(&line.name), "{line:?}");
         }

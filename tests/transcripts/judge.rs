@@ -21,5 +21,17 @@ pub fn judge(line: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Of extensions that imap-codec has not.
-const UNKNOWN: [&str; 8] = [" SIZE ", "MAILBOXID (", "CHILDINFO", "ESEARCH", "PREVIEW", "SAVEDATE", "EMAILID", "THREADID"];
+/// Of extensions that imap-codec has not; and days of one digit, before which it would write 0 (RFC 9051 §9 date-day-fixed: a space).
+const UNKNOWN: [&str; 11] = [
+    " SIZE ",
+    "(SIZE ",
+    "APPENDLIMIT ",
+    "MAILBOXID (",
+    "CHILDINFO",
+    "ESEARCH",
+    "PREVIEW",
+    "SAVEDATE",
+    "EMAILID",
+    "THREADID",
+    "INTERNALDATE \" ",
+];

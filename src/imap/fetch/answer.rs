@@ -6,7 +6,7 @@ use super::{Fetch, Fetched, Mailbox, facts};
 use crate::imap::pace::Pace;
 use crate::imap::view::View;
 use crate::message::EntryRef;
-use crate::store::{AnyFolder, Changes, Contents, Entry, Facts, Flags, Folder, State, Trouble, Uids};
+use crate::store::{AnyFolder, Changes, Contents, Entry, Facts, Flags, Folder, Reader, State, Trouble, Uids};
 use crate::wire::{Lost, Wire};
 
 /// Says what `fetch` asks for of `uids`.
@@ -14,7 +14,8 @@ pub(super) async fn answer(fetch: &Fetch, uids: &Uids, mailbox: Mailbox<'_>, wir
     let Mailbox { folder, view, is_read_only, tells_modseq, bookmark } = mailbox;
     let went = if has_gone(view.told(), folder.state(), uids) { Fetched::Expunged } else { Fetched::Done };
     let marks = fetch.items.mark_as_seen() && !is_read_only;
-    let mut answering = Answering { items: &fetch.items, folder, bookmark, wire, marks, tells_modseq, marked: Uids::NONE, went };
+    let mut answering =
+        Answering { items: &fetch.items, folder, bookmark, wire, last: None, marks, tells_modseq, marked: Uids::NONE, went };
     answering.all(view, uids, fetch.changed_since).await?;
     let Answering { folder, marked, went, .. } = answering;
     if !marked.is_empty() {
@@ -34,6 +35,8 @@ pub(super) struct Answering<'a> {
     pub folder: &'a mut AnyFolder,
     pub bookmark: &'a mut Bookmark,
     pub wire: &'a mut Wire,
+    /// The last message that was read: as long as it is there, the next one is found faster.
+    pub last: Option<Reader>,
     /// What is read becomes `\Seen`.
     marks: bool,
     tells_modseq: bool,
@@ -145,7 +148,9 @@ impl Answering<'_> {
     pub(super) fn news_of(&self, uid: u32) -> impl Iterator<Item = Fact> + use<> {
         let is_marked = self.marked.contains(uid);
         let is_news = |fact: Fact, is_told: bool| Some(fact).filter(|fact| is_told && !self.items.facts.contains(fact));
-        [is_news(Fact::Flags, is_marked), is_news(Fact::ModSeq, is_marked && self.tells_modseq)].into_iter().flatten()
+        // RFC 7162 §3.2.4: where MODSEQ is, UID is as well.
+        let is_counted = is_marked && self.tells_modseq;
+        [is_news(Fact::Uid, is_counted), is_news(Fact::Flags, is_marked), is_news(Fact::ModSeq, is_counted)].into_iter().flatten()
     }
 
     pub(super) fn note_gone(&mut self) {

@@ -80,7 +80,9 @@ impl Answering<'_> {
 
     /// A message that another program changed while it was sent is not one: the client must not take it for complete.
     async fn end_of_message(&mut self, mut reader: Reader) -> Result<(), Lost> {
-        match reader.verify().await {
+        let verified = reader.verify().await;
+        self.last = Some(reader);
+        match verified {
             Ok(()) => {
                 self.wire.end_message();
                 Ok(())

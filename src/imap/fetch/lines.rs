@@ -28,6 +28,16 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// As [`Lines::push`], where all of it is wanted: appends it to `out`. Returns how many octets that was.
+    pub fn append(&mut self, piece: &[u8], out: &mut Vec<u8>) -> usize {
+        let before = out.len();
+        out.reserve(piece.len() + piece.len() / 32);
+        self.push(piece, |run| out.extend_from_slice(run));
+        out.len() - before
+    }
+}
+
 /// The part of a stream of octets that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
@@ -72,7 +82,8 @@ mod tests {
         #[test]
         fn every_line_end_is_crlf_and_nothing_else_changes(text in "[a\r\n]{0,40}", cut in 1usize..9) {
             let (mut lines, mut out) = (Lines::default(), Vec::new());
-            text.as_bytes().chunks(cut).for_each(|piece| lines.push(piece, |run| out.extend_from_slice(run)));
+            let octets: usize = text.as_bytes().chunks(cut).map(|piece| lines.append(piece, &mut out)).sum();
+            prop_assert_eq!(octets, out.len());
             prop_assert_eq!(String::from_utf8(out).unwrap(), text.replace("\r\n", "\n").replace('\n', "\r\n"));
         }
 

@@ -96,10 +96,16 @@ impl Pour<'_> {
             let piece = pieces.next().await?.ok_or_else(short)?;
             read.stored += piece.len() as u64;
             mask(piece);
-            lines.push(piece, |run| {
-                read.wire += run.len() as u64;
-                wire.output().extend_from_slice(window.cut(run));
-            });
+            if window.skip == 0 && window.left >= 2 * piece.len() as u64 {
+                let octets = lines.append(piece, wire.output()) as u64;
+                read.wire += octets;
+                window.left -= octets;
+            } else {
+                lines.push(piece, |run| {
+                    read.wire += run.len() as u64;
+                    wire.output().extend_from_slice(window.cut(run));
+                });
+            }
             if window.left == 0 {
                 self.bookmark.put(self.uid, place, here);
             }

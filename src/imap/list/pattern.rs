@@ -3,6 +3,9 @@
 /// A pattern, with its reference before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
+    /// What stands before the first wild letter.
+    head: String,
+    /// From there on.
     letters: Vec<char>,
     separator: char,
 }
@@ -21,7 +24,8 @@ impl Pattern {
             letters[..5].iter_mut().for_each(|letter| letter.make_ascii_uppercase());
         }
         letters.dedup_by(|next, kept| *next == '*' && *kept == '*');
-        Pattern { letters, separator }
+        let wild = letters.iter().position(|letter| is_wild(*letter)).unwrap_or(letters.len());
+        Pattern { head: letters.drain(..wild).collect(), letters, separator }
     }
 
     /// Whether it has a `%` and no `*`.
@@ -29,13 +33,25 @@ impl Pattern {
         self.letters.contains(&'%') && !self.letters.contains(&'*')
     }
 
-    /// Whether `name` is one of those meant. All ways to read the pattern are followed at once, so that none is read twice.
+    /// Whether `name` is one of those meant.
     pub fn matches(&self, name: &str) -> bool {
+        let Some(rest) = name.strip_prefix(&*self.head) else { return false };
+        match *self.letters {
+            [] => rest.is_empty(),
+            ['*'] => true,
+            ['%'] => !rest.contains(self.separator),
+            _ => self.is_read_as(rest),
+        }
+    }
+
+    /// All ways to read what follows the head are gone at once, so that none is gone twice.
+    fn is_read_as(&self, rest: &str) -> bool {
         let mut at = vec![false; self.letters.len() + 1];
+        let mut next = at.clone();
         at[0] = true;
         self.pass_wild(&mut at);
-        for letter in name.chars() {
-            let mut next = vec![false; at.len()];
+        for letter in rest.chars() {
+            next.fill(false);
             for (place, wanted) in self.letters.iter().enumerate().filter(|(place, _)| at[*place]) {
                 match wanted {
                     '*' => next[place] = true,
@@ -44,7 +60,7 @@ impl Pattern {
                 }
             }
             self.pass_wild(&mut next);
-            at = next;
+            std::mem::swap(&mut at, &mut next);
         }
         at[self.letters.len()]
     }

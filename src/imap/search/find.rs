@@ -3,12 +3,13 @@
 use super::Criteria;
 use super::key::{Key, Known};
 use super::listen::Ear;
+use super::sought::Sought;
+use crate::imap::gists;
 use crate::imap::pace::Pace;
 use crate::imap::view::View;
 use crate::message::EntryRef;
 use crate::os::stamp;
-use crate::store::index::Span;
-use crate::store::{Entry, Facts, Folder, Trouble, Uids};
+use crate::store::{Entry, Facts, Folder, Gists, Trouble, Uids};
 
 /// A message that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Hit {
     pub number: u32,
     pub uid: u32,
     pub modseq: u64,
+    /// Its internal date.
+    pub received: u32,
 }
 
 /// The messages that the client knows for which `criteria` hold, ascending. Messages that go meanwhile are left out.
@@ -25,7 +28,15 @@ pub struct Hit {
 /// The mailbox can't be read.
 pub async fn find(folder: &mut impl Folder, view: &View, criteria: &Criteria) -> Result<Vec<Hit>, Trouble> {
     let clock = seconds();
-    let (mut hits, open) = by_records(folder, view, criteria, clock).await;
+    let is_in_gists = criteria.sought.iter().any(Sought::is_in_gists);
+    let at_hand = if is_in_gists { gists::at_hand(folder) } else { None };
+    let (mut hits, mut open) = by_records(folder, view, criteria, clock, at_hand.as_deref()).await;
+    if is_in_gists
+        && at_hand.is_none()
+        && let Some(made) = gists::of(folder, open.len()).await?
+    {
+        (hits, open) = by_records(folder, view, criteria, clock, Some(&made)).await;
+    }
     if open.is_empty() {
         return Ok(hits);
     }
@@ -41,12 +52,14 @@ pub async fn find(folder: &mut impl Folder, view: &View, criteria: &Criteria) ->
 }
 
 /// Those for which it is known that the key holds, and those for which nothing is known.
-async fn by_records(folder: &impl Folder, view: &View, criteria: &Criteria, clock: u32) -> (Vec<Hit>, Vec<Hit>) {
+async fn by_records(folder: &impl Folder, view: &View, criteria: &Criteria, clock: u32, gists: Option<&Gists>) -> (Vec<Hit>, Vec<Hit>) {
     let (mut hits, mut open) = (Vec::new(), Vec::new());
     let (key, many) = (&criteria.key, (MANY / criteria.keys.max(1)).max(1));
-    let (now, among) = (folder.state().clone(), among(view, key));
+    let (now, among, mut gists) = (folder.state().clone(), among(view, key), gists.map(Gists::walk));
     for (nth, (number, message)) in view.walk(&now, &among).enumerate() {
-        match key.holds(&Known { clock, number, message: &message, kept: None, heard: &|_| None }) {
+        let gist = gists.as_mut().and_then(|gists| gists.of(message.uid));
+        let heard = |text: usize| gist.and_then(|gist| criteria.sought[text].is_in_gist(gist));
+        match key.holds(&Known { clock, number, message: &message, kept: None, heard: &heard }) {
             Some(true) => hits.push(Hit::new(number, &message)),
             Some(false) => {}
             None => open.push(Hit::new(number, &message)),
@@ -60,7 +73,7 @@ async fn by_records(folder: &impl Folder, view: &View, criteria: &Criteria, cloc
 
 impl Hit {
     fn new(number: u32, message: &Entry<'_>) -> Hit {
-        Hit { number, uid: message.uid, modseq: message.modseq }
+        Hit { number, uid: message.uid, modseq: message.modseq, received: message.received }
     }
 }
 
@@ -96,7 +109,7 @@ async fn by_content(
         folder.learn(&uids, Facts::Content).await?;
     }
     let now = folder.state().clone();
-    let (mut kept, mut work) = (contents.walk(), 0);
+    let (mut kept, mut ascent, mut work) = (contents.walk(), now.ascent(), 0);
     for hit in batch {
         work += criteria.keys;
         if work > A_WHILE {
@@ -104,7 +117,7 @@ async fn by_content(
             tokio::task::yield_now().await;
         }
         let Some(entry) = kept.of(hit.uid).and_then(EntryRef::decode) else { continue };
-        let Some(message) = now.range(Span::one(hit.uid)).next() else { continue };
+        let Some(message) = ascent.of(hit.uid) else { continue };
         let known = |heard: &dyn Fn(usize) -> Option<bool>| {
             criteria.key.holds(&Known { clock, number: hit.number, message: &message, kept: Some(&entry), heard })
         };

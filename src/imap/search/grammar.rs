@@ -15,7 +15,17 @@ use crate::store::Flags;
 /// # Errors
 /// [`Refused::Bad`], and [`Refused::Limit`] for more, deeper or longer than any client needs.
 pub fn criteria(args: &mut Args<'_>, charset: Charset, view: &View) -> Result<Criteria, Refused> {
-    let reader = Reader { args, charset, view, sought: Vec::new(), asks_modseq: false, keys: 0, in_messages: 0, open: Vec::new() };
+    let reader = Reader {
+        args,
+        charset,
+        view,
+        sought: Vec::new(),
+        asks_modseq: false,
+        has_numbers: false,
+        keys: 0,
+        in_messages: 0,
+        open: Vec::new(),
+    };
     reader.read()
 }
 
@@ -25,6 +35,7 @@ struct Reader<'r, 'a> {
     view: &'r View,
     sought: Vec<Sought>,
     asks_modseq: bool,
+    has_numbers: bool,
     keys: usize,
     /// Texts for which messages have to be read from their beginning to their end.
     in_messages: usize,
@@ -56,7 +67,8 @@ impl Reader<'_, '_> {
                 all.push(whole);
                 if self.args.is_at_end() {
                     let key = list(all)?.key;
-                    return Ok(Criteria { key, sought: self.sought, keys: self.keys, asks_modseq: self.asks_modseq });
+                    let Reader { sought, keys, asks_modseq, has_numbers, .. } = self;
+                    return Ok(Criteria { key, sought, keys, asks_modseq, has_numbers });
                 }
                 self.args.space()?;
             }
@@ -156,9 +168,12 @@ impl Reader<'_, '_> {
     }
 
     /// Not RFC 9051 §9 seq-number, for which a number of no message is an error: clients search 1:* in empty mailboxes.
-    fn numbers(&self, set: &Set) -> Key {
+    fn numbers(&mut self, set: &Set) -> Key {
         match set.numbers(self.view.exists()) {
-            Some(numbers) => Key::Numbers(numbers),
+            Some(numbers) => {
+                self.has_numbers = true;
+                Key::Numbers(numbers)
+            }
             None => self.view.resolve(set, true).map_or(Key::NONE, Key::Uids),
         }
     }

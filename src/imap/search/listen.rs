@@ -1,14 +1,17 @@
 //! Looking for texts in a message while it is read.
 
 use super::Criteria;
-use super::sought::{Place, Sought, fold};
-use crate::message::{Extent, Part, Reading, Said};
+use super::sought::{Place, Sought};
+use crate::message::{Extent, Part, Reading, Said, casemap_lines};
 use crate::store::{Folder, Reader, Trouble};
 
 /// What is at hand while messages are read one after the other; it serves again.
 #[derive(Default)]
 pub struct Ear {
     buffer: Vec<u8>,
+    reading: Reading,
+    /// The last message: as long as it is there, the next one is found faster.
+    last: Option<Reader>,
     /// The text that may still have the beginning of what is looked for at its end.
     window: Vec<u8>,
     line: Vec<u8>,
@@ -44,10 +47,13 @@ impl Ear {
         };
         self.buffer.resize(AT_ONCE, 0);
         self.window.clear();
-        let mut reading = Reading::new(parts, extent(&criteria.sought, &found));
+        let reading = &mut self.reading;
+        reading.begin(parts, extent(&criteria.sought, &found));
         let mut heard = Heard { sought: &criteria.sought, found, is_news: false, window: &mut self.window, line: &mut self.line };
         while !reading.is_done() {
-            let some = reader.fill(&mut self.buffer).await?;
+            // What comes behind the last text may be long.
+            let most = usize::try_from(reading.left()).unwrap_or(AT_ONCE).clamp(Reader::LEAST, AT_ONCE);
+            let some = reader.fill(&mut self.buffer[..most]).await?;
             if some == 0 {
                 break;
             }
@@ -55,7 +61,7 @@ impl Ear {
             if std::mem::take(&mut heard.is_news)
                 && let Some(verdict) = decide(&heard.found)
             {
-                return verified(&mut reader, verdict).await;
+                return self.verified(reader, verdict).await;
             }
             self.work += some * (1 + criteria.sought.len());
             if self.work > A_WHILE {
@@ -66,13 +72,15 @@ impl Ear {
         reading.finish(&mut |said| heard.hear(said));
         heard.found.iter_mut().for_each(|found| _ = found.get_or_insert(false));
         let verdict = decide(&heard.found).unwrap_or(false);
-        verified(&mut reader, verdict).await
+        self.verified(reader, verdict).await
     }
-}
 
-/// What was read must have been that message.
-async fn verified(reader: &mut Reader, verdict: bool) -> Result<bool, Trouble> {
-    reader.verify().await.map(|()| verdict)
+    /// What was read must have been that message.
+    async fn verified(&mut self, mut reader: Reader, verdict: bool) -> Result<bool, Trouble> {
+        let verified = reader.verify().await;
+        self.last = Some(reader);
+        verified.map(|()| verdict)
+    }
 }
 
 /// How much has to be read.
@@ -101,21 +109,21 @@ impl Heard<'_> {
         let is_meant = |place: &Place| matches!(place, Place::Field(meant) if name.eq_ignore_ascii_case(meant.as_bytes()));
         if self.sought.iter().any(|sought| is_meant(&sought.place)) {
             self.line.clear();
-            fold(value, self.line);
+            casemap_lines(value, self.line);
             self.search(is_meant, Where::Line);
         }
     }
 
     fn write_line(&mut self, name: &[u8], value: &str) {
         self.line.clear();
-        fold(&String::from_utf8_lossy(name), self.line);
+        casemap_lines(&String::from_utf8_lossy(name), self.line);
         self.line.extend_from_slice(b": ");
-        fold(value, self.line);
+        casemap_lines(value, self.line);
     }
 
     /// What is found may have begun in the piece before.
     fn text(&mut self, text: &str) {
-        fold(text, self.window);
+        casemap_lines(text, self.window);
         self.search(|place| !matches!(place, Place::Field(_)), Where::Window);
         let longest = self.sought.iter().map(Sought::len).max().unwrap_or(0);
         let useless = self.window.len().saturating_sub(longest.saturating_sub(1));

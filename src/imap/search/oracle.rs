@@ -15,13 +15,14 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::key::Days;
-use super::sought::{Place, fold};
+use super::sought::Place;
 use super::tests::Site;
 use super::*;
 use crate::imap::frame::Head;
 use crate::imap::oracle::{framed, set};
 use crate::imap::sort::Sort;
 use crate::imap::thread::Thread;
+use crate::message::casemap_lines;
 use crate::store::Flags;
 
 #[test]
@@ -163,7 +164,7 @@ impl Meant {
 
     fn sought(&mut self, place: Place, text: &AString<'_>) -> Option<Key> {
         let mut folded = Vec::new();
-        fold(&Charset::USUAL.text(text.as_ref()).ok()?, &mut folded);
+        casemap_lines(&Charset::USUAL.text(text.as_ref()).ok()?, &mut folded);
         self.sought.push((place, folded));
         Some(Key::Sought(self.sought.len() - 1))
     }

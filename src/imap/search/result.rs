@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn hits(uids: &[u32]) -> Vec<Hit> {
-        uids.iter().map(|uid| Hit { number: uid / 10, uid: *uid, modseq: u64::from(*uid) + 1_000 }).collect()
+        uids.iter().map(|uid| Hit { number: uid / 10, uid: *uid, modseq: u64::from(*uid) + 1_000, received: 0 }).collect()
     }
 
     fn told(returns: &str, uids: &[u32], is_uid: bool, has_modseq: bool) -> String {

@@ -294,3 +294,32 @@ proptest! {
         });
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    /// Of a message alone there is no table of gists.
+    #[test]
+    fn what_gists_tell_is_what_each_message_tells(
+        letters in proptest::collection::vec(("(|Subject: |Cc: |TO: |to: )[a-dB ]{0,6}", "(|From: |X: )(a|=\\?utf-8\\?q\\?=C3=A4\\?=|ab\r?\n c|\u{e4}A)"), 2..6),
+        words in proptest::collection::vec((0usize..5, "(|a|ab|b c|\u{c4}|ba|d)"), 1..4),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let letters: Vec<String> = letters.iter().map(|(one, other)| format!("{one}\n{other}\n\nab")).collect();
+        let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
+        let name = |(at, word): &(usize, String)| format!("{} \"{word}\"", ["SUBJECT", "FROM", "TO", "CC", "HEADER X"][*at]);
+        let keys: Vec<String> = words.iter().map(name).collect();
+        let keys = [keys.join(" "), format!("OR NOT {} BODY ab SEEN", keys[0])];
+        runtime.block_on(async {
+            let mut all = Site::new(&letters).await;
+            for keys in &keys {
+                let mut expected = Vec::new();
+                for (number, letter) in (1..).zip(&letters) {
+                    let mut alone = Site::new(&[letter]).await;
+                    expected.extend((alone.search(keys).await == "1").then(|| u32::to_string(&number)));
+                }
+                assert_eq!(all.search(keys).await, expected.join(" "), "{keys} {letters:?}");
+            }
+        });
+    }
+}

@@ -58,6 +58,11 @@ impl Key {
         self == Key::Arrival
     }
 
+    /// Whether gists have it.
+    pub fn is_in_gist(self) -> bool {
+        matches!(self, Key::Arrival | Key::Date | Key::Subject)
+    }
+
     /// Whether it is a text.
     pub fn is_text(self) -> bool {
         matches!(self, Key::Subject | Key::Mailbox(_) | Key::Display(_))

@@ -38,6 +38,10 @@ async fn keys_are_those_of_the_rfcs() {
         ("SUBJECT", "4 2 1 3"),
         ("SUBJECT DATE", "4 2 3 1"),
         ("SUBJECT REVERSE ARRIVAL", "4 2 3 1"),
+        // Gists have no sizes.
+        ("SUBJECT DATE SIZE", "4 2 3 1"),
+        ("REVERSE DATE SIZE", "2 1 3 4"),
+        ("REVERSE SUBJECT", "1 3 2 4"),
         ("FROM", "4 1 2 3"),
         ("TO", "2 3 4 1"),
         ("CC", "1 4 2 3"),

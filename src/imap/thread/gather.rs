@@ -1,12 +1,22 @@
 //! What threads are made of: date, base subject and Message-IDs of messages, each in a few octets.
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use crate::imap::gists;
 use crate::imap::pace::Pace;
 use crate::imap::search::find::Hit;
-use crate::message::{EntryRef, casemap, fields, subject};
-use crate::store::index::Span;
-use crate::store::{Folder, Trouble, Uids};
+use crate::message::kin::{self, Kin, MOST_REFERENCES, Name};
+use crate::message::{EntryRef, casemap};
+use crate::store::{Folder, Gists, Trouble, Uids};
+
+/// Messages that are to be put into threads, ascending.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Messages {
+    pub all: Vec<Message>,
+    names: Vec<Name>,
+    /// Where the references of each message end among the names.
+    ends: Vec<usize>,
+}
 
 /// A message that is to be put into a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,166 +30,169 @@ pub struct Message {
     pub is_reply: bool,
     /// Its Message-ID, if it has one that is valid.
     pub name: Option<Name>,
-    /// The Message-IDs that it refers to, the oldest first.
-    pub references: Vec<Name>,
 }
 
-/// What stands for a text: equal for equal ones. Nobody outside knows with which seed, and so nobody can write two texts with one name.
-pub type Name = u128;
+impl Messages {
+    /// Adds one, and the Message-IDs that it refers to, the oldest first.
+    pub fn push(&mut self, message: Message, references: &[Name]) {
+        self.all.push(message);
+        self.names.extend_from_slice(references);
+        self.ends.push(self.names.len());
+    }
+
+    /// The references of all messages.
+    pub fn references(&self) -> &[Name] {
+        &self.names
+    }
+
+    /// Where those of each message stand there.
+    pub fn spans(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        self.ends.iter().scan(0, |from, end| Some(std::mem::replace(from, *end)..*end))
+    }
+}
 
 /// What is at hand while messages are looked at one after the other.
 struct Gathering {
     seed: u64,
     wants_references: bool,
+    is_uid: bool,
     /// References that may still be kept in all.
     left: usize,
-    folded: Vec<u8>,
+    messages: Messages,
 }
 
 /// The messages of `hits`, as the client calls them: by UID, or by number.
 ///
 /// # Errors
 /// The mailbox can't be read.
-pub async fn gather(folder: &mut impl Folder, hits: &[Hit], is_uid: bool, wants_references: bool) -> Result<Vec<Message>, Trouble> {
-    let mut seed = [0; 8];
-    // Without the system's randomness addresses in memory will do.
-    if getrandom::fill(&mut seed).is_err() {
-        seed = (hits.as_ptr() as u64).to_le_bytes();
+pub async fn gather(folder: &mut impl Folder, hits: &[Hit], is_uid: bool, wants_references: bool) -> Result<Messages, Trouble> {
+    let mut gathering = Gathering::new(gists::seed(folder), hits.len(), is_uid, wants_references);
+    match gists::of(folder, hits.len()).await? {
+        Some(gists) => gathering.copy(&gists, hits),
+        None => gathering.read(folder, hits).await?,
     }
-    let left = MOST_REFERENCES + 16 * hits.len();
-    let mut gathering = Gathering { seed: u64::from_le_bytes(seed), wants_references, left, folded: Vec::new() };
-    let mut all = Vec::with_capacity(hits.len());
-    let (mut pace, mut rest) = (Pace::new(BATCH), hits);
-    while !rest.is_empty() {
-        let batch = pace.cut(&mut rest);
-        let uids: Uids = batch.iter().map(|hit| hit.uid).collect();
-        let (contents, now) = (folder.cached(&uids).await?, folder.state().clone());
-        let mut kept = contents.walk();
-        for hit in batch {
-            let received = now.range(Span::one(hit.uid)).next().map_or(0, |message| message.received);
-            let id = if is_uid { hit.uid } else { hit.number };
-            all.push(gathering.message(id, received, kept.of(hit.uid).and_then(EntryRef::decode)));
-        }
-        pace.saw(batch.len(), contents.octets());
-        tokio::task::yield_now().await;
-    }
-    Ok(all)
+    Ok(gathering.messages)
 }
 
 impl Gathering {
-    /// A message that is gone has nothing in common with others.
-    fn message(&mut self, id: u32, received: u32, kept: Option<EntryRef<'_>>) -> Message {
-        let mut message = Message { id, date: received.into(), subject: None, is_reply: false, name: None, references: Vec::new() };
-        let Some(kept) = kept else { return message };
-        message.date = kept.sent().unwrap_or(message.date);
-        let base = kept.subject_base();
-        if !base.is_empty() {
-            self.folded.clear();
-            casemap(base, &mut self.folded);
-            message.subject = Some(xxh3_128_with_seed(&self.folded, self.seed));
-        }
-        if self.wants_references {
-            self.refer(&kept, &mut message);
-        }
-        message
+    fn new(seed: u64, hits: usize, is_uid: bool, wants_references: bool) -> Gathering {
+        let messages = Messages { all: Vec::with_capacity(hits), ..Messages::default() };
+        Gathering { seed, wants_references, is_uid, left: 16 * hits + BASE_REFERENCES, messages }
     }
 
-    fn refer(&mut self, kept: &EntryRef<'_>, message: &mut Message) {
-        let last = |name| fields::values(kept.fields(), name).last().unwrap_or_default();
-        let subject = last("Subject");
-        message.is_reply = subject.trim_ascii() != kept.subject_base().as_bytes() && subject::is_reply(subject);
-        message.name = names(last("Message-ID"), self.seed).next();
-        message.references = self.limited(names(last("References"), self.seed).collect());
-        if message.references.is_empty() {
-            message.references.extend(names(last("In-Reply-To"), self.seed).next());
-        }
-    }
-
-    /// The first, with which the conversation began, and the last ones: what is in between adds little, and a stranger decides how much
-    /// that is.
-    fn limited(&mut self, mut references: Vec<Name>) -> Vec<Name> {
-        let most = MOST_OF_ONE.min(self.left).max(1);
-        if references.len() > most {
-            let last = references.split_off(references.len() - (most - 1).max(1));
-            references.truncate(most - last.len());
-            references.shrink_to(most);
-            references.extend(last);
-        }
-        self.left = self.left.saturating_sub(references.len());
-        references
-    }
-}
-
-/// The names of the Message-IDs in a value: what stands between angle brackets with an `@` in it. White space is none of theirs, and
-/// quotes around a local part make no difference (RFC 5256 §3, THREAD=REFERENCES step 1).
-fn names(value: &[u8], seed: u64) -> impl Iterator<Item = Name> {
-    let mut rest = value;
-    std::iter::from_fn(move || {
-        loop {
-            let start = memchr::memchr(b'<', rest)? + 1;
-            let end = start + memchr::memchr(b'>', &rest[start..])?;
-            // Of `<<a@b>` the inner one is meant.
-            let start = memchr::memrchr(b'<', &rest[start..end]).map_or(start, |inner| start + inner + 1);
-            let id = &rest[start..end];
-            rest = &rest[end + 1..];
-            if let Some(name) = name(id, seed) {
-                return Some(name);
+    /// Of what gists say.
+    fn copy(&mut self, gists: &Gists, hits: &[Hit]) {
+        self.seed = gists.seed();
+        let mut gists = gists.walk();
+        for hit in hits {
+            let mut message = self.message(hit);
+            let Some(gist) = gists.of(hit.uid) else {
+                self.messages.push(message, &[]);
+                continue;
+            };
+            message.date = gist.sent().unwrap_or(message.date);
+            message.subject = self.subject(gist.subject_base());
+            if !self.wants_references {
+                self.messages.push(message, &[]);
+                continue;
             }
+            (message.is_reply, message.name) = (gist.is_reply(), gist.name());
+            self.push(message, gist.references());
         }
-    })
-}
+    }
 
-fn name(id: &[u8], seed: u64) -> Option<Name> {
-    let at = memchr::memrchr(b'@', id)?;
-    let (left, right) = (id[..at].trim_ascii(), id[at + 1..].trim_ascii());
-    if left.is_empty() || right.is_empty() {
-        return None;
-    }
-    let mut hash = Xxh3::with_seed(seed);
-    let mut is_escaped = false;
-    for octet in left {
-        let is_escape = *octet == b'\\' && !is_escaped;
-        if !is_escape && (is_escaped || *octet != b'"') && !octet.is_ascii_whitespace() {
-            hash.update(&[*octet]);
+    /// Of what is kept of each message.
+    async fn read(&mut self, folder: &mut impl Folder, hits: &[Hit]) -> Result<(), Trouble> {
+        let (mut pace, mut rest) = (Pace::new(BATCH), hits);
+        while !rest.is_empty() {
+            let batch = pace.cut(&mut rest);
+            let uids: Uids = batch.iter().map(|hit| hit.uid).collect();
+            let contents = folder.cached(&uids).await?;
+            let mut kept = contents.walk();
+            for hit in batch {
+                self.add(hit, kept.of(hit.uid).and_then(EntryRef::decode));
+            }
+            pace.saw(batch.len(), contents.octets());
+            tokio::task::yield_now().await;
         }
-        is_escaped = is_escape;
+        Ok(())
     }
-    hash.update(b"@");
-    right.split(u8::is_ascii_whitespace).for_each(|word| hash.update(word));
-    Some(hash.digest128())
+
+    fn add(&mut self, hit: &Hit, kept: Option<EntryRef<'_>>) {
+        let mut message = self.message(hit);
+        let Some(kept) = kept else { return self.messages.push(message, &[]) };
+        message.date = kept.sent().unwrap_or(message.date);
+        let mut folded = Vec::new();
+        casemap(kept.subject_base(), &mut folded);
+        message.subject = self.subject(&folded);
+        let kin = if self.wants_references { Kin::of(&kept, self.seed) } else { Kin::default() };
+        (message.is_reply, message.name) = (kin.is_reply, kin.name);
+        self.push(message, &kin.references);
+    }
+
+    /// A message that is gone has nothing in common with others.
+    fn message(&self, hit: &Hit) -> Message {
+        let id = if self.is_uid { hit.uid } else { hit.number };
+        Message { id, date: hit.received.into(), subject: None, is_reply: false, name: None }
+    }
+
+    fn subject(&self, folded: &[u8]) -> Option<Name> {
+        (!folded.is_empty()).then(|| xxh3_128_with_seed(folded, self.seed))
+    }
+
+    /// A stranger decides how many references there are, but not how many are kept.
+    fn push(&mut self, message: Message, references: &[Name]) {
+        let most = MOST_REFERENCES.min(self.left).max(1);
+        self.left = self.left.saturating_sub(references.len().min(most));
+        if references.len() <= most {
+            return self.messages.push(message, references);
+        }
+        let mut some = references.to_vec();
+        kin::shorten(&mut some, most);
+        self.messages.push(message, &some);
+    }
 }
 
 /// Messages whose content is at hand at once, at most.
 const BATCH: usize = 1024;
-/// References of a message.
-const MOST_OF_ONE: usize = 100;
 /// References of all messages, beyond some for each.
-const MOST_REFERENCES: usize = 1 << 20;
+const BASE_REFERENCES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imap::search::tests::Site;
 
-    #[test]
-    fn message_ids_are_equal_where_they_mean_the_same() {
-        let all = |value: &str| names(value.as_bytes(), 7).collect::<Vec<_>>();
-        assert_eq!(all("<\"01KF8JCEOCBS0045PS\"@xxx.yyy.com>"), all("<01KF8JCEOCBS0045PS@xxx.yyy.com>"));
-        assert_eq!(all("<a@b>\r\n\t< a@b >junk<a\n @b>"), [all("<a@b>")[0]; 3]);
-        assert_ne!(all("<a@b>"), all("<A@b>"));
-        assert_eq!(all("<<a@b>"), all("<a@b>"));
-        assert_eq!(all("Your message of Monday, <a> <@b> <a@> <> a@b <a@b"), []);
+    #[tokio::test]
+    async fn gists_say_what_is_kept_of_each_message() {
+        let mut site = Site::new(&[
+            "Message-ID: <1@x>\nSubject: Gr\u{fc}\u{df}e\nDate: Fri, 21 Nov 1997 09:00:00 +0200\n\nx",
+            "Message-ID: <2@x>\nIn-Reply-To: <1@x>\nSubject: Re: =?utf-8?q?gr=C3=BC=C3=9Fe?=\n\nx",
+            "References: <1@x> <2@x>\nSubject: [list] re: x (fwd)\nDate: never\n\n",
+            "\n",
+        ])
+        .await;
+        let hit = |uid: u32| Hit { number: uid + 10, uid, modseq: 1, received: uid * 1_000 };
+        let hits: Vec<Hit> = (1..=5).map(hit).collect();
+        let gists = gists::of(&mut site.folder, 4).await.unwrap().unwrap();
+        for (is_uid, wants_references) in [(true, true), (false, true), (true, false)] {
+            let new = || Gathering::new(gists.seed(), hits.len(), is_uid, wants_references);
+            let (mut copied, mut read) = (new(), new());
+            copied.copy(&gists, &hits);
+            read.read(&mut site.folder, &hits).await.unwrap();
+            assert_eq!(copied.messages, read.messages);
+        }
     }
 
     #[test]
     fn references_have_an_end() {
-        let mut gathering = Gathering { seed: 0, wants_references: true, left: 250, folded: Vec::new() };
-        let many: Vec<Name> = (0..1_000).collect();
-        let kept = gathering.limited(many.clone());
-        assert_eq!((kept.len(), kept[0], kept[1], kept[99]), (100, 0, 901, 999));
-        assert_eq!(gathering.limited(many.clone()).len(), 100);
-        assert_eq!(gathering.limited(many.clone()).len(), 50);
-        assert_eq!(gathering.limited(many), [999]);
-        assert_eq!(gathering.limited(vec![1, 2]), [2]);
-        assert_eq!(gathering.limited(vec![]), []);
+        let mut gathering = Gathering { left: 250, ..Gathering::new(0, 4, true, true) };
+        let many: Vec<Name> = (0..100).collect();
+        for _ in 0..4 {
+            let message = gathering.message(&Hit { number: 1, uid: 1, modseq: 1, received: 0 });
+            gathering.push(message, &many);
+        }
+        assert_eq!(gathering.messages.spans().map(|span| span.len()).collect::<Vec<_>>(), [100, 100, 50, 1]);
+        assert_eq!(gathering.messages.references().last(), Some(&99));
     }
 }

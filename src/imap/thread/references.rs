@@ -1,16 +1,18 @@
 //! THREAD=REFERENCES (RFC 5256 §3): who answers whom, step by step as there. Each step is a loop; none calls itself.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::forest::{Forest, NONE};
-use super::gather::{Message, Name};
+use super::gather::{Message, Messages};
 use super::tree::Threads;
+use crate::message::kin::Name;
 
 /// The threads of `messages`, which ascend.
-pub fn threads(messages: &[Message]) -> Threads {
+pub fn threads(messages: &Messages) -> Threads {
     let nodes = Nodes::of(messages);
     let parents = linked(messages, &nodes);
-    let mut threading = Threading::pruned(messages, &parents);
+    let mut threading = Threading::pruned(&messages.all, &parents);
     threading.sort_roots();
     threading.join_subjects();
     threading.sort_answers();
@@ -19,37 +21,57 @@ pub fn threads(messages: &[Message]) -> Threads {
 
 /// Messages by Message-ID, and behind them those that are only referred to.
 struct Nodes {
-    by_name: HashMap<Name, u32>,
     len: u32,
+    /// That of each reference, in their order.
+    references: Vec<u32>,
 }
 
 impl Nodes {
     /// Of several messages with one Message-ID the first has it, and the others have none.
-    fn of(messages: &[Message]) -> Nodes {
-        let mut nodes = Nodes { by_name: HashMap::with_capacity(messages.len()), len: 0 };
-        for message in messages {
+    fn of(messages: &Messages) -> Nodes {
+        let mut by_name: HashMap<Name, u32, ByName> = HashMap::with_capacity_and_hasher(messages.all.len(), ByName::default());
+        for (node, message) in (0..).zip(&messages.all) {
             if let Some(name) = message.name {
-                nodes.by_name.entry(name).or_insert(nodes.len);
-            }
-            nodes.len += 1;
-        }
-        for name in messages.iter().flat_map(|message| &message.references) {
-            if let std::collections::hash_map::Entry::Vacant(vacant) = nodes.by_name.entry(*name) {
-                vacant.insert(nodes.len);
-                nodes.len += 1;
+                by_name.entry(name).or_insert(node);
             }
         }
-        nodes
+        let mut len = messages.all.len() as u32;
+        let mut node = |name: &Name| {
+            let node = *by_name.entry(*name).or_insert(len);
+            len += u32::from(node == len);
+            node
+        };
+        let references = messages.references().iter().map(&mut node).collect();
+        Nodes { len, references }
+    }
+}
+
+/// Names are spread as well as any hash of them.
+#[derive(Default)]
+struct Spread(u64);
+
+type ByName = BuildHasherDefault<Spread>;
+
+impl Hasher for Spread {
+    fn write(&mut self, octets: &[u8]) {
+        octets.iter().for_each(|octet| self.0 = self.0.rotate_left(8) ^ u64::from(*octet));
+    }
+
+    fn write_u128(&mut self, name: u128) {
+        self.0 = name as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
 /// Step 1: the parent of each node.
-fn linked(messages: &[Message], nodes: &Nodes) -> Vec<u32> {
+fn linked(messages: &Messages, nodes: &Nodes) -> Vec<u32> {
     let mut forest = Forest::new(nodes.len as usize);
-    for (node, message) in (0..).zip(messages) {
+    for (node, span) in (0..).zip(messages.spans()) {
         let mut last = NONE;
-        for name in &message.references {
-            let reference = nodes.by_name[name];
+        for &reference in &nodes.references[span] {
             if last != NONE && forest.parent(reference) == NONE {
                 forest.link(last, reference);
             }
@@ -146,8 +168,8 @@ impl<'m> Threading<'m> {
     }
 
     /// Steps 5 A and B: the thread that others with its subject are joined to.
-    fn subject_table(&self) -> HashMap<Name, u32> {
-        let mut table: HashMap<Name, u32> = HashMap::with_capacity(self.threads.roots.len());
+    fn subject_table(&self) -> HashMap<Name, u32, ByName> {
+        let mut table: HashMap<Name, u32, ByName> = HashMap::with_capacity_and_hasher(self.threads.roots.len(), ByName::default());
         for root in &self.threads.roots {
             let Some(subject) = self.subject(*root) else { continue };
             let known = table.entry(subject).or_insert(*root);

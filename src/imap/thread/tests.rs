@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::gather::Name;
+use super::gather::Message;
 use super::*;
 use crate::imap::search::tests::{PLAIN, Site};
+use crate::message::kin::Name;
 
 async fn answer(site: &mut Site, command: &str, asking: Asking<'_>) -> Result<String, Refused> {
     let mut out = Vec::new();
@@ -104,8 +105,8 @@ async fn ordered_subject_has_no_grandchildren() {
     }
 }
 
-fn message(id: u32, name: Option<Name>, references: Vec<Name>, subject: Option<Name>) -> Message {
-    Message { id, date: i64::from(id * 7 % 11), subject, is_reply: id.is_multiple_of(3), name, references }
+fn message(id: u32, name: Option<Name>, subject: Option<Name>) -> Message {
+    Message { id, date: i64::from(id * 7 % 11), subject, is_reply: id.is_multiple_of(3), name }
 }
 
 /// The messages of threads, in the order in which they are told.
@@ -126,12 +127,14 @@ proptest! {
             0..60,
         ),
     ) {
-        let messages: Vec<Message> =
-            (1..).zip(letters).map(|(id, (name, references, subject))| message(id, name, references, subject)).collect();
-        for threads in [references::threads(&messages), subjects::threads(&messages)] {
+        let mut messages = Messages::default();
+        for (id, (name, references, subject)) in (1..).zip(letters) {
+            messages.push(message(id, name, subject), &references);
+        }
+        for threads in [references::threads(&messages), subjects::threads(&messages.all)] {
             let mut all = told(&threads);
             all.sort_unstable();
-            prop_assert_eq!(all, (1..=messages.len() as u32).collect::<Vec<_>>());
+            prop_assert_eq!(all, (1..=messages.all.len() as u32).collect::<Vec<_>>());
         }
     }
 }
@@ -141,8 +144,10 @@ proptest! {
 fn hostile_threads_are_told_in_time() {
     const MANY: u32 = 100_000;
     let name = |id: u32| Some(Name::from(id));
-    let build = |references: &dyn Fn(u32) -> Vec<Name>| -> Vec<Message> {
-        (1..=MANY).map(|id| message(id, name(id), references(id), Some(Name::from(id % 5)))).collect()
+    let build = |references: &dyn Fn(u32) -> Vec<Name>| -> Messages {
+        let mut messages = Messages::default();
+        (1..=MANY).for_each(|id| messages.push(message(id, name(id), Some(Name::from(id % 5))), &references(id)));
+        messages
     };
     let shapes: [&dyn Fn(u32) -> Vec<Name>; 6] = [
         // One chain, from either end.
@@ -161,7 +166,7 @@ fn hostile_threads_are_told_in_time() {
         let messages = build(references);
         let mut all = told(&references::threads(&messages));
         all.sort_unstable();
-        assert_eq!(all.len(), messages.len());
+        assert_eq!(all.len(), messages.all.len());
         assert!(all.iter().zip(1..).all(|(id, nth)| *id == nth));
     }
 }

@@ -30,7 +30,7 @@ fn read_subscriptions(home: &LocalHome) -> Result<Subscriptions, Trouble> {
     if let Some(text) = content(home, subscriptions_file(home), subscriptions::LARGEST as u64)? {
         return Ok(Subscriptions::parse(&text, naming));
     }
-    Ok(match content(home, "courierimapsubscribed", subscriptions::LARGEST as u64)? {
+    Ok(match content(home, COURIER, subscriptions::LARGEST as u64)? {
         Some(text) => Subscriptions::parse_courier(&text, naming),
         None => Subscriptions::new(naming),
     })
@@ -39,7 +39,7 @@ fn read_subscriptions(home: &LocalHome) -> Result<Subscriptions, Trouble> {
 /// Where Dovecot has it, too.
 fn subscriptions_file(home: &LocalHome) -> &'static str {
     match home.layout() {
-        Layout::Maildir => "subscriptions",
+        Layout::Maildir => SUBSCRIPTIONS,
         Layout::Mbox => ".subscriptions",
     }
 }
@@ -120,6 +120,10 @@ fn content(home: &LocalHome, file: &str, most: u64) -> Result<Option<Vec<u8>>, T
     }
 }
 
+const SUBSCRIPTIONS: &str = "subscriptions";
+const COURIER: &str = "courierimapsubscribed";
+/// In the top folder of a Maildir.
+pub const FILES: [&str; 3] = [SUBSCRIPTIONS, COURIER, SPECIALS];
 /// What folders are for, in the top folder.
 pub const SPECIALS: &str = "vmail-special";
 const LARGEST: u64 = 1 << 20;

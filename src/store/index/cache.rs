@@ -140,11 +140,13 @@ struct Window<'a> {
     how: ReadWriteFlags,
     at: u64,
     octets: Vec<u8>,
+    /// How much was to be read the last time.
+    len: usize,
 }
 
 impl<'a> Window<'a> {
     fn new(file: &'a File, how: ReadWriteFlags) -> Window<'a> {
-        Window { file, how, at: 0, octets: Vec::new() }
+        Window { file, how, at: 0, octets: Vec::new(), len: 0 }
     }
 
     fn entry(&mut self, message: &Record) -> Option<&[u8]> {
@@ -164,7 +166,9 @@ impl<'a> Window<'a> {
         let from = match within {
             Some(from) => from,
             None => {
-                self.octets.resize(len.max(WINDOW), 0);
+                // Of a few messages not much is read, of many much at once.
+                self.len = (2 * self.len).clamp(FIRST_WINDOW, WINDOW);
+                self.octets.resize(len.max(self.len), 0);
                 let read = read(self.file, &mut self.octets, at, self.how).ok()?;
                 self.octets.truncate(read);
                 self.at = at;
@@ -191,6 +195,7 @@ fn read(file: &File, into: &mut [u8], at: u64, how: ReadWriteFlags) -> io::Resul
     Ok(done)
 }
 
+const FIRST_WINDOW: usize = 16 * 1024;
 const WINDOW: usize = 256 * 1024;
 
 /// Writes the entries of `messages` to `beside`, as the cache of another generation. Returns where they are now, by UID.

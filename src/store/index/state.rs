@@ -38,6 +38,14 @@ pub struct Generation {
     pub entries: u64,
 }
 
+/// Which state it is: the same for states in which all is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moment {
+    epoch: u64,
+    sequence: u64,
+    modseq: u64,
+}
+
 /// What is known of the mailbox as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
@@ -194,6 +202,11 @@ impl State {
         &self.0.head
     }
 
+    /// Tells it from all others of this mailbox.
+    pub fn moment(&self) -> Moment {
+        Moment { epoch: self.0.head.epoch, sequence: self.0.sequence, modseq: self.0.head.modseq }
+    }
+
     pub fn keywords(&self) -> &Keywords {
         &self.0.keywords
     }
@@ -238,6 +251,11 @@ impl State {
     /// Those with a UID in `span`.
     pub fn range(&self, span: Span) -> Entries<'_> {
         self.entries(self.0.rope.seek(self.0.base(), span.first), span.last, Wanted::All)
+    }
+
+    /// From the first on.
+    pub fn ascent(&self) -> Ascent<'_> {
+        Ascent { state: self, entries: self.messages(), next: None }
     }
 
     /// Those whose MODSEQ is higher.
@@ -372,3 +390,31 @@ impl<'a> Iterator for Entries<'a> {
         (record.uid <= self.last).then_some(Entry { record, live, inner: self.inner })
     }
 }
+
+/// Goes through the messages of a state beside a list of UIDs that ascend, too: to find each by itself takes longer than all else.
+pub struct Ascent<'a> {
+    state: &'a State,
+    entries: Entries<'a>,
+    /// The one that was found last, or that is next.
+    next: Option<Entry<'a>>,
+}
+
+impl<'a> Ascent<'a> {
+    /// The message with this UID, which is not below what was asked for before.
+    pub fn of(&mut self, uid: u32) -> Option<Entry<'a>> {
+        for _ in 0..FEW {
+            match self.next {
+                Some(entry) if entry.uid >= uid => return Some(entry).filter(|entry| entry.uid == uid),
+                _ => self.next = Some(self.entries.next()?),
+            }
+        }
+        if self.next.is_none_or(|entry| entry.uid < uid) {
+            self.entries = self.state.range(Span { first: uid, last: u32::MAX });
+            self.next = Some(self.entries.next()?);
+        }
+        self.next.filter(|entry| entry.uid == uid)
+    }
+}
+
+/// Messages that are passed over one by one.
+const FEW: usize = 8;

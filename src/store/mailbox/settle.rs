@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::Mailbox;
 use crate::store::Trouble;
 use crate::store::index::State;
+use crate::store::kept;
 use crate::store::spool::{Batch, Extent};
 
 impl Mailbox {
@@ -27,7 +28,7 @@ impl Mailbox {
 
     /// Whether the spool lacks something that the journal has, or sessions have seen.
     pub fn is_owing(&self) -> bool {
-        self.spool.is_lazy() && self.kept().state().is_some_and(|state| self.owes(state))
+        self.spool.is_lazy() && self.kept().is_owing(|state| self.owes(state))
     }
 
     /// Whether who opens the mailbox next has more to read than need be.
@@ -37,9 +38,8 @@ impl Mailbox {
 
     /// Whether the spool lacks something that `state` has.
     pub(super) fn owes(&self, state: &State) -> bool {
-        let totals = state.head().totals;
-        let has_news = totals.fresh > 0 && self.extent() == Extent::Seen;
-        totals.dirty > 0 || !state.doomed().is_empty() || has_news
+        let has_news = state.head().totals.fresh > 0 && self.extent() == Extent::Seen;
+        kept::owes(state) || has_news
     }
 
     fn extent(&self) -> Extent {

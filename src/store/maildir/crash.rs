@@ -106,11 +106,11 @@ impl Bench {
         on(async {
             let (home, _) = self.home(cut);
             let mut view = View::default();
-            for line in home.list().await?.into_iter().filter(|line| line.exists) {
+            for line in home.list().await?.iter().filter(|line| line.exists) {
                 let mut folder = home.open(&line.name).await?;
                 folder.settle().await?;
                 folder.refresh().await?;
-                view.0.insert(line.name, see(&mut folder).await?);
+                view.0.insert(line.name.clone(), see(&mut folder).await?);
             }
             Ok(view)
         })

@@ -138,7 +138,7 @@ impl Held<'_> {
     /// The stamps of folders that we have just changed: in `new` others may have delivered in the same moment, so it must be read
     /// before anybody is told that nothing has happened; in `cur` they could have changed a flag at most, which is seen with the next.
     pub(super) fn stamps_after(&self, state: &State, fresh: impl Iterator<Item = bool>) -> Result<[Option<Seal>; 2], Trouble> {
-        let [new, current, _] = self.maildir.stamps_in(|| Ok(&self.top))?;
+        let [new, current, _] = self.maildir.stamps_in(&self.top)?;
         let (mut in_new, mut in_current) = (false, false);
         fresh.for_each(|fresh| if fresh { in_new = true } else { in_current = true });
         let settled = state.head().stamps.map(|seal| seal.settled);

@@ -20,7 +20,7 @@ async fn inbox(bench: &Bench) -> Vec<Seen> {
 /// Whether sizes are what is sent, and nothing changes when the index is lost.
 async fn endures(bench: &mut Bench) {
     let names: Vec<FolderName> =
-        bench.home().list().await.unwrap().into_iter().filter(|listed| listed.exists).map(|listed| listed.name).collect();
+        bench.home().list().await.unwrap().iter().filter(|listed| listed.exists).map(|listed| listed.name.clone()).collect();
     let mut before = Vec::new();
     for name in &names {
         let mut folder = bench.home().open(name).await.unwrap();
