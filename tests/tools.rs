@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use vmail::serve::Mode;
 
+use super::harness::skip;
 use super::house::{Dial, House};
 
 /// What `vmail` says, run below `house`.
@@ -262,4 +263,50 @@ fn what_an_interrupted_conversion_left_is_cleared_away_and_late_mail_is_kept() {
     assert_eq!(after["INBOX/4.eml"].0, "Subject: late\n\nlate");
     assert_eq!(fs::read_dir(&spool).unwrap().count(), 1);
     assert!(!home.join("Sent").exists() && !home.join(".vmail-converting").exists());
+}
+
+#[test]
+fn a_conversion_that_is_killed_at_any_step_has_happened_or_has_not() {
+    if Command::new("strace").arg("--version").output().is_err() {
+        skip!("there is no strace");
+    }
+    let house = house("");
+    vmail(&house, &["mailbox", "import", "joe@va.test", &mbox(&house)]);
+    vmail(&house, &["mailbox", "import", "joe@va.test", &mbox(&house), "--folder", "Lists"]);
+    let (before, spool) = (unquoted(everything(&house, 0)), house.root().spool(&"va.test".parse().unwrap()));
+    let (mut nth, mut forms) = (0, vec!["mbox", "maildir"]);
+    for step in 1.. {
+        forms.retain(|form| {
+            nth += 1;
+            let is_done = !is_killed(&house, &["mailbox", "convert", form, "joe@va.test"], step);
+            assert_eq!(unquoted(everything(&house, nth)), before, "killed before step {step} to {form}");
+            let said = vmail(&house, &["mailbox", "convert", form, "joe@va.test"]);
+            assert!(
+                ["nothing to do\n", "6 messages\n"].contains(&&*said) && (!is_done || said.starts_with("nothing")),
+                "step {step}: {said}"
+            );
+            assert_eq!(fs::read_dir(&spool).unwrap().count(), 1, "step {step} to {form}: something is left beside");
+            assert_eq!(spool.join("joe").is_dir(), *form == "maildir");
+            !is_done
+        });
+        // Where one direction has come to its end, the way back is not what is looked at.
+        if let [form] = forms[..] {
+            vmail(&house, &["mailbox", "convert", if form == "mbox" { "maildir" } else { "mbox" }, "joe@va.test"]);
+        }
+        if forms.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(unquoted(everything(&house, nth + 1)), before);
+    assert!(nth > 40, "{nth}");
+}
+
+/// Whether `vmail` was killed when it was about to take step `nth` of those that change something on the disk.
+fn is_killed(house: &House, arguments: &[&str], nth: usize) -> bool {
+    const STEPS: &str =
+        "mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,write,pwrite64,ftruncate,fsync,fdatasync,syncfs";
+    let (trace, inject) = (format!("trace={STEPS}"), format!("inject={STEPS}:signal=KILL:when={nth}"));
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+    !command.arg(env!("CARGO_BIN_EXE_vmail")).arg("--root").arg(house.root().path()).args(arguments).output().unwrap().status.success()
 }

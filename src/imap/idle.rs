@@ -16,9 +16,15 @@ enum Woken {
 }
 
 impl Session<'_> {
-    pub(super) async fn idle(&mut self, order: Order<'_>) -> Result<Reply, Refusal> {
+    /// The wait is no part of the command: it takes as much memory as it needs, and that for hours.
+    pub(super) fn idle(&mut self, order: Order<'_>) -> Result<Reply, Refusal> {
         order.args.end()?;
         self.say(&["+ idling"]);
+        Ok(Reply::Idling)
+    }
+
+    /// Tells the client of news until it has enough of them.
+    pub(super) async fn tell_news(&mut self) -> Result<Reply, Refusal> {
         self.doing = "idling";
         loop {
             // Before the wait, which ends where something happens: what is half sent must not be dropped.
@@ -35,7 +41,7 @@ impl Session<'_> {
             match woken {
                 Woken::Said(true) => return Reply::ok("IDLE completed"),
                 Woken::Said(false) => return Err(Refusal::Bad("DONE expected")),
-                Woken::Changed => self.tell(Telling::All).await?,
+                Woken::Changed => Box::pin(self.tell(Telling::All)).await?,
             }
         }
     }

@@ -27,9 +27,8 @@ impl Session<'_> {
         loop {
             self.wire.flush_if_full().await?;
             let end = match self.hear().await? {
-                // Boxed: a session spends its life waiting, and should not be as large as the largest command.
-                Heard::Command(text) => Box::pin(self.obey(&text, None)).await?,
-                Heard::Message(text, announced) => Box::pin(self.obey(&text, Some(announced))).await?,
+                Heard::Command(text) => self.obey(&text, None).await?,
+                Heard::Message(text, announced) => self.obey(&text, Some(announced)).await?,
                 Heard::Refused(text, why) => self.refuse_length(&text, why),
             };
             if let Some(end) = end {
@@ -105,13 +104,16 @@ impl Session<'_> {
 
     async fn carry_out(&mut self, row: &'static table::Row, order: Order<'_>) -> Result<Reply, Refusal> {
         self.doing = row.name;
-        let outcome = self.dispatch(row.command, order).await;
+        let outcome = match self.dispatch(row.command, order).await {
+            Ok(Reply::Idling) => Box::pin(self.tell_news()).await,
+            outcome => outcome,
+        };
         let telling = match outcome {
             Ok(Reply::Ok(_)) | Err(Refusal::No(_) | Refusal::Trouble(_)) => row.news,
             Ok(Reply::Numbered(_)) => Telling::NoExpunge,
             _ => return outcome,
         };
-        self.tell(telling).await?;
+        Box::pin(self.tell(telling)).await?;
         self.say_what_waits(telling);
         outcome
     }
@@ -120,7 +122,7 @@ impl Session<'_> {
         match outcome {
             Ok(Reply::Ok(text)) => self.say(&[tag, " OK ", &text]),
             Ok(Reply::Numbered(text)) => self.say(&[tag, " OK ", text]),
-            Ok(Reply::Said) => {}
+            Ok(Reply::Said | Reply::Idling) => {}
             Ok(Reply::Leave) => {
                 self.say(&["* BYE goodbye"]);
                 self.say(&[tag, " OK LOGOUT completed"]);

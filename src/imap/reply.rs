@@ -18,6 +18,8 @@ pub(super) enum Reply {
     Numbered(&'static str),
     /// All has been said.
     Said,
+    /// What else there is to say is said while the client idles.
+    Idling,
     /// The client leaves.
     Leave,
 }

@@ -14,6 +14,8 @@ use sought::Sought;
 pub mod charset;
 pub mod find;
 pub mod grammar;
+#[cfg(test)]
+mod judge;
 pub mod key;
 mod listen;
 #[cfg(test)]

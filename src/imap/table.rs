@@ -1,5 +1,8 @@
 //! The table of commands: what they are called, when they are legal, and what may be told during them (RFC 9051 §6).
 
+use std::future::ready;
+use std::pin::Pin;
+
 use super::args::Args;
 use super::frame::Announced;
 use super::reply::{Refusal, Reply};
@@ -120,45 +123,50 @@ pub(super) fn find(name: &str, is_uid: bool) -> Option<&'static Row> {
 }
 
 impl Session<'_> {
-    pub(super) async fn dispatch(&mut self, command: Command, order: Order<'_>) -> Result<Reply, Refusal> {
+    /// Boxed: a session spends its life waiting, and should not be as large as the largest command.
+    pub(super) fn dispatch<'s>(
+        &'s mut self,
+        command: Command,
+        order: Order<'s>,
+    ) -> Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send + 's>> {
         match command {
-            Command::Append => self.append(order).await,
-            Command::Authenticate => self.authenticate(order).await,
-            Command::Capability => self.capability(order),
-            Command::Close => self.close(order).await,
-            Command::Compress => self.compress(order).await,
-            Command::Copy => self.copy(order).await,
-            Command::Create => self.create(order).await,
-            Command::Delete => self.delete(order).await,
-            Command::Enable => self.enable(order),
-            Command::Examine => self.select(order, true).await,
-            Command::Expunge => self.expunge(order).await,
-            Command::Fetch => self.fetch(order).await,
-            Command::GetQuota => self.get_quota(order).await,
-            Command::GetQuotaRoot => self.get_quota_root(order).await,
-            Command::Id => self.id(order),
-            Command::Idle => self.idle(order).await,
-            Command::List => self.list(order).await,
-            Command::Login => self.login(order).await,
-            Command::Logout => self.logout(order),
-            Command::Lsub => self.lsub(order).await,
-            Command::Move => self.relocate(order).await,
-            Command::Namespace => self.namespace(order),
-            Command::Noop => self.noop(order),
-            Command::Rename => self.rename(order).await,
-            Command::Replace => self.replace(order).await,
-            Command::Search => self.search(order).await,
-            Command::Select => self.select(order, false).await,
-            Command::SetQuota => self.set_quota(),
-            Command::Sort => self.sort(order).await,
-            Command::StartTls => self.start_tls(order).await,
-            Command::Status => self.status(order).await,
-            Command::Store => self.store(order).await,
-            Command::Subscribe => self.subscribe(order, true).await,
-            Command::Thread => self.thread(order).await,
-            Command::Unauthenticate => self.unauthenticate(order).await,
-            Command::Unselect => self.unselect(order).await,
-            Command::Unsubscribe => self.subscribe(order, false).await,
+            Command::Append => Box::pin(self.append(order)),
+            Command::Authenticate => Box::pin(self.authenticate(order)),
+            Command::Capability => Box::pin(ready(self.capability(order))),
+            Command::Close => Box::pin(self.close(order)),
+            Command::Compress => Box::pin(self.compress(order)),
+            Command::Copy => Box::pin(self.copy(order)),
+            Command::Create => Box::pin(self.create(order)),
+            Command::Delete => Box::pin(self.delete(order)),
+            Command::Enable => Box::pin(ready(self.enable(order))),
+            Command::Examine => Box::pin(self.select(order, true)),
+            Command::Expunge => Box::pin(self.expunge(order)),
+            Command::Fetch => Box::pin(self.fetch(order)),
+            Command::GetQuota => Box::pin(self.get_quota(order)),
+            Command::GetQuotaRoot => Box::pin(self.get_quota_root(order)),
+            Command::Id => Box::pin(ready(self.id(order))),
+            Command::Idle => Box::pin(ready(self.idle(order))),
+            Command::List => Box::pin(self.list(order)),
+            Command::Login => Box::pin(self.login(order)),
+            Command::Logout => Box::pin(ready(self.logout(order))),
+            Command::Lsub => Box::pin(self.lsub(order)),
+            Command::Move => Box::pin(self.relocate(order)),
+            Command::Namespace => Box::pin(ready(self.namespace(order))),
+            Command::Noop => Box::pin(ready(self.noop(order))),
+            Command::Rename => Box::pin(self.rename(order)),
+            Command::Replace => Box::pin(self.replace(order)),
+            Command::Search => Box::pin(self.search(order)),
+            Command::Select => Box::pin(self.select(order, false)),
+            Command::SetQuota => Box::pin(ready(self.set_quota())),
+            Command::Sort => Box::pin(self.sort(order)),
+            Command::StartTls => Box::pin(self.start_tls(order)),
+            Command::Status => Box::pin(self.status(order)),
+            Command::Store => Box::pin(self.store(order)),
+            Command::Subscribe => Box::pin(self.subscribe(order, true)),
+            Command::Thread => Box::pin(self.thread(order)),
+            Command::Unauthenticate => Box::pin(self.unauthenticate(order)),
+            Command::Unselect => Box::pin(self.unselect(order)),
+            Command::Unsubscribe => Box::pin(self.subscribe(order, false)),
         }
     }
 }

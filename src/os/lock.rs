@@ -1,5 +1,6 @@
 //! Locks that other programs know: dotlock, fcntl(2), flock(2).
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -105,7 +106,7 @@ pub struct Reusable {
     path: PathBuf,
     actor: Actor,
     /// Where it lies: in a folder of files that nobody looks at, and that are cleared away should we die.
-    rest: PathBuf,
+    rest: Box<Path>,
     resting: Mutex<Option<u64>>,
 }
 
@@ -120,7 +121,7 @@ impl Reusable {
     /// Of `file`, on whose file system `folder` is. Makes nothing yet.
     pub fn new(file: &Path, folder: &Path, actor: Actor) -> Reusable {
         let rest = folder.join(format!("{}.{}.lock", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed)));
-        Reusable { path: beside(file, ".lock"), actor, rest, resting: Mutex::new(None) }
+        Reusable { path: beside(file, ".lock"), actor, rest: rest.into(), resting: Mutex::new(None) }
     }
 
     /// `None` when another program has it.
@@ -145,7 +146,7 @@ impl Reusable {
     /// Gives it the name that locks, with the time of now: others take an old lock for left over.
     fn wake(&self) -> io::Result<()> {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-        rustix::fs::utimensat(CWD, &self.rest, &Timestamps { last_access: now, last_modification: now }, AtFlags::SYMLINK_NOFOLLOW)?;
+        rustix::fs::utimensat(CWD, &*self.rest, &Timestamps { last_access: now, last_modification: now }, AtFlags::SYMLINK_NOFOLLOW)?;
         fs::hard_link(&self.rest, &self.path)
     }
 
@@ -223,7 +224,9 @@ impl Drop for Dotlock {
 static SERIAL: AtomicU32 = AtomicU32::new(0);
 
 fn beside(spool: &Path, suffix: &str) -> PathBuf {
-    let mut path = spool.as_os_str().to_owned();
+    // Exactly as long: some are kept for as long as a session lasts.
+    let mut path = OsString::with_capacity(spool.as_os_str().len() + suffix.len());
+    path.push(spool);
     path.push(suffix);
     path.into()
 }

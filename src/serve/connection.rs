@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::limits::Crowded;
+use super::limits::{Crowded, Seat};
 use super::listener::{Place, ends};
 use super::lmtp;
 use super::server::{Now, Server};
@@ -21,26 +21,49 @@ use crate::vdomain::{Answer, Decision, Evidence, NamesOf, Whose, identify};
 use crate::wire::{Lost, Plain, Wire};
 
 /// Serves a connection that came in at `place`, to its end.
-pub async fn serve(server: Arc<Server>, place: Place, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
-    if place.proto == Proto::Lmtp {
-        return lmtp::serve_tcp(server, place, stream, peer, stop).await;
+pub fn serve(
+    server: Arc<Server>,
+    place: Place,
+    stream: TcpStream,
+    peer: SocketAddr,
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send {
+    let Place { proto, tls, .. } = place;
+    // Boxed, and gone when the talk begins: the rest is what an idle session consists of.
+    let begun = Box::pin(begin(server, place, stream, peer, stop));
+    async move {
+        let Some(Begun { now, wire, call, _seat }) = begun.await else { return };
+        talk(&now, proto, tls, wire, call).await;
     }
-    let Ok(local) = stream.local_addr() else { return };
-    let (local, peer) = ends(local, peer);
+}
+
+/// A connection with which we are going to talk.
+struct Begun {
+    now: Arc<Now>,
+    wire: Box<Wire>,
+    call: Box<Call>,
+    _seat: Seat,
+}
+
+/// Seats a connection, unless it is for somebody else.
+async fn begin(server: Arc<Server>, place: Place, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) -> Option<Begun> {
+    if place.proto == Proto::Lmtp {
+        lmtp::serve_tcp(server, place, stream, peer, stop).await;
+        return None;
+    }
+    let (local, peer) = ends(stream.local_addr().ok()?, peer);
     let now = server.now();
-    let _seat = match server.limits.seat(peer, &now.house.machine.limit) {
-        Ok(seat) => seat,
-        Err(crowded) => return refuse(&stream, place, peer, crowded),
-    };
+    let seat = server.limits.seat(peer, &now.house.machine.limit);
+    let seat = seat.map_err(|crowded| refuse(&stream, place, peer, crowded)).ok()?;
     let (decision, names) = look_up(&now, local).await;
     let native = now.native.of(place.proto);
     if decision.whose == Whose::Main && !native.is_empty() && place.tls != TlsMode::Implicit {
-        return Box::pin(hand_over(place.proto, native, stream, peer, local)).await;
+        hand_over(place.proto, native, stream, peer, local).await;
+        return None;
     }
-    drop(decision);
     let call = Box::new(Call { local, peer, sni: None, names, may_start_tls: place.tls == TlsMode::Starttls });
     let wire = Box::new(Wire::new(Plain::Tcp(stream), patience(&now, place.proto), stop));
-    talk(&now, place.proto, place.tls, wire, call).await;
+    Some(Begun { now, wire, call, _seat: seat })
 }
 
 /// Whose the connection is by its address, the name service being asked only where that could make a difference.

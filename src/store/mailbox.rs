@@ -309,7 +309,7 @@ impl Mailbox {
     /// Where other processes leave traces.
     pub fn watched(&self) -> Vec<Place> {
         let mut places = self.spool.watched();
-        places.push(Place { folder: self.index.to_path_buf(), name: Some(super::index::JOURNAL.into()), actor: Actor::Service });
+        places.push(Place { folder: Arc::clone(&self.index), name: Some(super::index::JOURNAL.into()), actor: Actor::Service });
         places
     }
 

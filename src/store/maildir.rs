@@ -220,7 +220,7 @@ impl Spool for Maildir {
     }
 
     fn watched(&self) -> Vec<Place> {
-        [NEW, CUR].map(|part| Place { folder: self.path.join(part), name: None, actor: self.account.actor }).into()
+        [NEW, CUR].map(|part| Place { folder: self.path.join(part).into(), name: None, actor: self.account.actor }).into()
     }
 
     fn as_maildir(&self) -> Option<&Maildir> {

@@ -53,24 +53,19 @@ pub(super) enum Transport {
 
 impl Transport {
     /// Appends what has arrived to `input`; 0 is the end. While nothing arrives, an empty `input` has no memory.
-    pub(super) async fn read(&mut self, input: &mut Vec<u8>, wanted: Wanted) -> io::Result<usize> {
-        loop {
-            let arrived = poll_fn(|context| match self.poll_read(context, input) {
-                Poll::Pending if !self.is_pipe() => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(arrived) => Poll::Ready(Some(arrived)),
-            });
-            if let Some(arrived) = arrived.await {
-                return arrived;
+    pub(super) fn read(&mut self, input: &mut Vec<u8>, wanted: Wanted) -> impl Future<Output = io::Result<usize>> {
+        poll_fn(move |context| {
+            let polled = self.poll_read(context, input);
+            if polled.is_pending() {
+                if input.is_empty() {
+                    *input = Vec::new();
+                }
+                if wanted == Wanted::Rest {
+                    self.acknowledge();
+                }
             }
-            if input.is_empty() {
-                *input = Vec::new();
-            }
-            if wanted == Wanted::Rest {
-                self.acknowledge();
-            }
-            self.readable().await?;
-        }
+            polled
+        })
     }
 
     /// What has arrived is acknowledged now, and not when there is something to say.
@@ -93,19 +88,6 @@ impl Transport {
         let count = buffer.filled().len();
         input.truncate(before + count);
         polled.map_ok(|()| count)
-    }
-
-    /// A pipe can't be waited for without being read.
-    fn is_pipe(&self) -> bool {
-        matches!(self.plain(), Some(Plain::Pipe(_)))
-    }
-
-    async fn readable(&self) -> io::Result<()> {
-        match self.plain() {
-            Some(Plain::Tcp(tcp)) => tcp.readable().await,
-            Some(Plain::Unix(unix)) => unix.readable().await,
-            Some(Plain::Pipe(_)) | None => Ok(()),
-        }
     }
 
     fn plain(&self) -> Option<&Plain> {

@@ -41,13 +41,18 @@ impl Site {
         self.home.append(&FolderName::inbox(), &[incoming]).await.unwrap();
     }
 
+    /// Another session's folder on the same mailbox.
+    pub async fn elsewhere(&self) -> MemoryFolder {
+        self.home.open(&FolderName::inbox()).await.unwrap()
+    }
+
     /// The client hears of everything.
     pub async fn told(&mut self) {
         self.folder.refresh().await.unwrap();
         self.view.news(self.folder.state(), true);
     }
 
-    async fn answer(&mut self, command: &str, asking: Asking<'_>) -> Result<String, Refused> {
+    pub async fn answer(&mut self, command: &str, asking: Asking<'_>) -> Result<String, Refused> {
         let mut out = Vec::new();
         Search::read(Args::new(command.as_bytes(), false), &asking, &self.view)?
             .run(&asking, &mut self.folder, &mut self.view, &mut out)

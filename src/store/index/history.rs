@@ -1,6 +1,6 @@
 //! What was expunged, and when: as far back as there is room for (RFC 7162 §3.2.10).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytemuck::{Pod, Zeroable};
 
@@ -16,7 +16,7 @@ pub struct Gone {
 }
 
 /// Spans that went, by MODSEQ: some of those in the snapshot, and those that came since.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct History {
     /// What went up to this MODSEQ is no longer known.
     horizon: u64,
@@ -25,13 +25,16 @@ pub struct History {
     news: Arc<Vec<Gone>>,
 }
 
+/// That of most mailboxes: they share it.
+static NO_NEWS: LazyLock<Arc<Vec<Gone>>> = LazyLock::new(Arc::default);
+
 /// How many spans are kept.
 pub const SPANS: usize = 4096;
 
 impl History {
     /// One in which nothing went since `horizon` but what a snapshot says.
     pub fn new(horizon: u64) -> History {
-        History { horizon, ..History::default() }
+        History { horizon, skipped: 0, news: Arc::clone(&NO_NEWS) }
     }
 
     pub fn horizon(&self) -> u64 {

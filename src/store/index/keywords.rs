@@ -1,7 +1,7 @@
 //! Keywords and the sets of them that messages have, each kept once.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::op::{Keyword, Marks};
 
@@ -24,6 +24,12 @@ pub const NAMES: usize = 65_535;
 pub const SPARE_SETS: usize = 65_535;
 
 impl Keywords {
+    /// For a state to keep; mailboxes without keywords share that.
+    pub(super) fn shared(self) -> Arc<Keywords> {
+        static NONE: LazyLock<Arc<Keywords>> = LazyLock::new(Arc::default);
+        if self == **NONE { Arc::clone(&NONE) } else { Arc::new(self) }
+    }
+
     /// All of them.
     pub fn names(&self) -> &[Keyword] {
         &self.names

@@ -15,7 +15,7 @@ use super::keywords::{Keywords, invalid};
 use super::op::{Keyword, Seal};
 use super::record::{Live, Record};
 use super::rope::{BLOCK, Rope, Summary};
-use super::state::{Front, Generation, Head, Inner, State, Totals};
+use super::state::{self, Front, Generation, Head, Inner, State, Totals};
 use crate::os::map::Map;
 use crate::os::stamp::Stamp;
 use crate::store::disk::Disk;
@@ -224,11 +224,11 @@ fn understand(page: &Page, small: &[u8], base: Base) -> Option<Inner> {
     Some(Inner {
         head: page.head(),
         sequence: page.sequence,
-        keywords: Arc::new(keywords),
+        keywords: keywords.shared(),
         rope: Rope::mapped(&base)?,
         base: Some(Arc::new(base)),
         history: History::new(page.horizon),
-        doomed: Arc::new(doomed),
+        doomed: state::shared(doomed),
         cache: Generation { number: page.cache[0], entries: page.cache[1] },
     })
 }

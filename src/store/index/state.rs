@@ -1,7 +1,7 @@
 //! A mailbox as it was at one moment: never changes, and costs next to nothing to keep.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::base::Base;
 use super::history::History;
@@ -307,10 +307,16 @@ impl State {
     }
 }
 
+/// Expunged messages for a state to keep; those that have none share that.
+pub fn shared(doomed: Vec<Live>) -> Arc<Vec<Live>> {
+    static NONE: LazyLock<Arc<Vec<Live>>> = LazyLock::new(Arc::default);
+    if doomed.is_empty() { Arc::clone(&NONE) } else { Arc::new(doomed) }
+}
+
 impl Inner {
     pub fn new(head: Head) -> Inner {
         let history = History::new(head.modseq);
-        let (keywords, rope, doomed) = (Arc::default(), Rope::default(), Arc::default());
+        let (keywords, rope, doomed) = (Keywords::default().shared(), Rope::default(), shared(Vec::new()));
         Inner { head, sequence: 0, keywords, rope, base: None, history, doomed, cache: Generation::default() }
     }
 

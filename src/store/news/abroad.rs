@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::os::watch::{self, Event, Folders, ReadFlags, WatchFlags, Watcher};
 /// Where others leave traces when they change a mailbox: any file of a folder, like `new` of a Maildir, or one of this name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
-    pub folder: PathBuf,
+    pub folder: Arc<Path>,
     pub name: Option<OsString>,
     /// Who may look there.
     pub actor: Actor,
@@ -33,7 +33,7 @@ pub(super) struct Abroad {
 struct Places {
     all: HashMap<Arc<Place>, Watched>,
     /// The places by the kernel's number of their folder, and the name that they are about.
-    heard: HashMap<(i32, Option<OsString>), Vec<Arc<Place>>>,
+    heard: HashMap<(i32, Option<OsString>), Few<Arc<Place>>>,
     /// How many places each of these folders has.
     counts: HashMap<i32, usize>,
     folders: Option<Arc<Folders>>,
@@ -43,7 +43,43 @@ struct Places {
 
 struct Watched {
     how: How,
-    bells: Vec<Arc<Bell>>,
+    bells: Few<Arc<Bell>>,
+}
+
+/// One, as nearly always, or more: then they take memory of their own.
+enum Few<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+impl<T> Few<T> {
+    fn all(&self) -> &[T] {
+        match self {
+            Few::One(one) => std::slice::from_ref(one),
+            Few::More(more) => more,
+        }
+    }
+
+    fn push(&mut self, next: T) {
+        *self = match std::mem::replace(self, Few::More(Vec::new())) {
+            Few::One(one) => Few::More(vec![one, next]),
+            Few::More(mut more) if !more.is_empty() => {
+                more.push(next);
+                Few::More(more)
+            }
+            Few::More(_) => Few::One(next),
+        };
+    }
+
+    /// Whether any is left of those for which `stays` holds.
+    fn retain(&mut self, stays: impl Fn(&T) -> bool) -> bool {
+        match self {
+            Few::One(one) if !stays(one) => *self = Few::More(Vec::new()),
+            Few::One(_) => {}
+            Few::More(more) => more.retain(stays),
+        }
+        !self.all().is_empty()
+    }
 }
 
 enum How {
@@ -77,7 +113,7 @@ impl Abroad {
         if let Some((known, _)) = places.all.get_key_value(&place) {
             let known = Arc::clone(known);
             let watched = places.all.get_mut(&known).expect("it was just found");
-            if !watched.bells.iter().any(|other| Arc::ptr_eq(other, bell)) {
+            if !watched.bells.all().iter().any(|other| Arc::ptr_eq(other, bell)) {
                 watched.bells.push(Arc::clone(bell));
                 lock(&bell.places).push(known);
             }
@@ -88,7 +124,7 @@ impl Abroad {
         if matches!(how, How::Polled(_)) {
             poll(&self.places, &mut places);
         }
-        places.all.insert(place, Watched { how, bells: vec![Arc::clone(bell)] });
+        places.all.insert(place, Watched { how, bells: Few::One(Arc::clone(bell)) });
     }
 
     /// Rings `bell` no more.
@@ -97,8 +133,7 @@ impl Abroad {
         let mut places = lock(&self.places);
         for place in of_bell {
             let Some(watched) = places.all.get_mut(&place) else { continue };
-            watched.bells.retain(|other| !Arc::ptr_eq(other, bell));
-            if watched.bells.is_empty()
+            if !watched.bells.retain(|other| !Arc::ptr_eq(other, bell))
                 && let Some(Watched { how: How::Heard(watch), .. }) = places.all.remove(&place)
             {
                 places.ignore(watch, &place);
@@ -163,18 +198,15 @@ impl Places {
             false => Err(io::ErrorKind::Unsupported.into()),
         });
         let watch = watch.ok()?;
-        self.heard.entry((watch, place.name.clone())).or_insert_with(|| Vec::with_capacity(1)).push(Arc::clone(place));
+        self.heard.entry((watch, place.name.clone())).or_insert_with(|| Few::More(Vec::new())).push(Arc::clone(place));
         *self.counts.entry(watch).or_default() += 1;
         Some(How::Heard(watch))
     }
 
     fn ignore(&mut self, watch: i32, place: &Arc<Place>) {
         let key = (watch, place.name.clone());
-        if let Some(same) = self.heard.get_mut(&key) {
-            same.retain(|other| other != place);
-            if same.is_empty() {
-                self.heard.remove(&key);
-            }
+        if self.heard.get_mut(&key).is_some_and(|same| !same.retain(|other| other != place)) {
+            self.heard.remove(&key);
         }
         let Some(count) = self.counts.get_mut(&watch) else { return };
         *count -= 1;
@@ -187,7 +219,7 @@ impl Places {
     /// Finds whom an event concerns.
     fn note(&mut self, watch: i32, name: Option<&OsStr>, what: ReadFlags, rung: &mut Rung) -> Loss {
         if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-            rung.add(self.all.values().flat_map(|watched| &watched.bells));
+            rung.add(self.all.values().flat_map(|watched| watched.bells.all()));
             return Loss::None;
         }
         if !self.counts.contains_key(&watch) {
@@ -199,8 +231,8 @@ impl Places {
         }
         let of_folder = self.heard.get(&(watch, None));
         let of_file = name.and_then(|name| self.heard.get(&(watch, Some(name.to_owned()))));
-        let places = of_folder.into_iter().chain(of_file).flatten();
-        rung.add(places.filter_map(|place| self.all.get(place)).flat_map(|watched| &watched.bells));
+        let places = of_folder.into_iter().chain(of_file).flat_map(Few::all);
+        rung.add(places.filter_map(|place| self.all.get(place)).flat_map(|watched| watched.bells.all()));
         Loss::None
     }
 
@@ -210,7 +242,7 @@ impl Places {
         self.heard.retain(|(other, _), _| *other != watch);
         for (place, watched) in self.all.iter_mut().filter(|(_, watched)| matches!(watched.how, How::Heard(other) if other == watch)) {
             watched.how = How::polled(place);
-            rung.add(&watched.bells);
+            rung.add(watched.bells.all());
         }
         self.folders.iter().for_each(|folders| folders.remove(watch));
     }
@@ -229,7 +261,7 @@ impl Places {
         let heard = if is_due { self.hear(place) } else { None };
         let Some(watched) = self.all.get_mut(place) else { return };
         if is_news || heard.is_some() {
-            watched.bells.iter().for_each(|bell| bell.ring());
+            watched.bells.all().iter().for_each(|bell| bell.ring());
         }
         if let Some(heard) = heard {
             watched.how = heard;
@@ -241,7 +273,7 @@ impl Place {
     fn look(&self) -> Look {
         let began = stamp::now();
         let path = self.name.as_ref().map(|name| self.folder.join(name));
-        let stamp = self.actor.run(|| Stamp::at(path.as_ref().unwrap_or(&self.folder))).ok();
+        let stamp = self.actor.run(|| Stamp::at(path.as_deref().unwrap_or(&self.folder))).ok();
         Look { stamp, is_fresh: stamp.is_some_and(|stamp| !stamp.settled(began)) }
     }
 }
@@ -308,7 +340,7 @@ impl Abroad {
     /// How many places the kernel tells of, and how many are looked at.
     pub fn count(&self) -> (usize, usize) {
         let places = lock(&self.places);
-        let heard = places.heard.values().flatten().count();
+        let heard = places.heard.values().flat_map(Few::all).count();
         assert_eq!(heard, places.counts.values().sum::<usize>());
         (heard, places.polled().len())
     }
