@@ -247,11 +247,17 @@ impl Wire {
 
     /// Says something; it leaves with the next flush.
     pub fn say(&mut self, octets: &[u8]) {
-        self.output.extend_from_slice(octets);
+        self.output().extend_from_slice(octets);
     }
 
     /// The place where what is said is gathered, for those who write into it themselves.
     pub fn output(&mut self) -> &mut Vec<u8> {
+        if self.output.capacity() == 0 {
+            self.output = spare::take();
+            self.output.clear();
+            // Goes back to the spare ones with the flush, so that the next reply of this thread needs none.
+            self.output.reserve(spare::SMALLEST);
+        }
         &mut self.output
     }
 

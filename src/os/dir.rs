@@ -86,6 +86,12 @@ impl Dir {
         Ok(rustix::fs::statat(&self.0, component(name.as_ref())?, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
+    /// The stamp of what is at `path` below it, a few names long. A link on the way may lead anywhere, so the stamp says whether this is
+    /// what was there before, and nothing of anything else.
+    pub fn stamp_below(&self, path: &Path) -> io::Result<Stamp> {
+        Ok(Stamp::from(&rustix::fs::statat(&self.0, path, AtFlags::SYMLINK_NOFOLLOW)?))
+    }
+
     /// The stamp of the folder: it changes when a name in it does.
     pub fn stamp(&self) -> io::Result<Stamp> {
         Ok(Stamp::from(&rustix::fs::fstat(&self.0)?))

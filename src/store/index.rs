@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::os::stamp::Stamp;
 use crate::store::Contents;
 use crate::store::disk::Disk;
 pub use crate::store::message::Traits;
@@ -128,6 +129,11 @@ impl Index {
     /// The mailbox as last seen by [`Index::follow`] or [`Index::lock`].
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Whether there is nothing to take in, where `journal` is the stamp of the file that is the journal now.
+    pub fn is_followed(&self, journal: &Stamp) -> bool {
+        (journal.dev, journal.ino) == self.identity && journal.size <= self.end
     }
 
     /// Takes in what other processes did; returns whether there was anything. One stat(2) when not.

@@ -9,6 +9,7 @@ use super::index::{Durable, Found, Index, Learnt, Op, Record, State};
 use super::name::disk::Layout;
 use super::spool::{self, Batch};
 use super::{Contents, Shared, Trouble};
+use crate::os::stamp::Stamp;
 
 /// The state of one mailbox in this process.
 pub enum Kept {
@@ -120,6 +121,14 @@ impl Kept {
         {
             // The journal has it all the same.
             let _ = locked.snapshot();
+        }
+    }
+
+    /// The state, if other processes wrote nothing since: `journal` is the stamp of the file that is the journal now.
+    pub fn followed(&self, journal: &Stamp) -> Option<&State> {
+        match self {
+            Kept::Files(index) if index.is_followed(journal) => Some(index.state()).filter(|state| !state.is_damaged()),
+            _ => None,
         }
     }
 

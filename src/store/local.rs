@@ -19,6 +19,7 @@ use super::{
     Shared, Status, Trouble, Uids, Watcher, folders,
 };
 use crate::config::{self, SpecialUse};
+use crate::os::Dir;
 
 /// One account's mail on this machine. Clones share it.
 #[derive(Clone)]
@@ -139,8 +140,14 @@ impl Home for LocalHome {
     }
 
     async fn open(&self, name: &FolderName) -> Result<LocalFolder, Trouble> {
-        let mailbox = self.mailbox(name)?;
-        let state = mailbox.now().await?;
+        let (mailbox, state) = match self.known_maildir(name) {
+            Some(known) => known,
+            None => {
+                let mailbox = self.mailbox(name)?;
+                let state = mailbox.now().await?;
+                (mailbox, state)
+            }
+        };
         mailbox.is_seen.store(true, Ordering::Relaxed);
         state.rest();
         if mailbox.is_owing() {
@@ -165,9 +172,24 @@ impl Home for LocalHome {
     }
 
     async fn status(&self, names: &[FolderName]) -> Vec<Result<Status, Trouble>> {
+        if let [name] = names
+            && let Some((_, state)) = self.known_maildir(name)
+        {
+            return vec![Ok(Status::of(&state))];
+        }
         let (layout, mut all) = (self.layout(), Vec::with_capacity(names.len()));
-        for name in names {
-            all.push(self.status_of(layout, name).await);
+        for names in names.chunks(AT_ONCE) {
+            let mut seen = self.seen_at_once(names).unwrap_or_default().into_iter();
+            for name in names {
+                all.push(match seen.next().flatten() {
+                    Some(status) => Ok(status),
+                    None => self.status_of(layout, name).await,
+                });
+            }
+            if names.len() == AT_ONCE {
+                // Others want the thread, too.
+                tokio::task::yield_now().await;
+            }
         }
         all
     }
@@ -182,6 +204,39 @@ impl Home for LocalHome {
 }
 
 impl LocalHome {
+    /// The status of those of `names` that are open and have not changed, told from within the folders of all: no path is walked from
+    /// its beginning for each, and the owner's rights are taken once. `None` where that is not worth while, or can't be done.
+    fn seen_at_once(&self, names: &[FolderName]) -> Option<Vec<Option<Status>>> {
+        if names.len() < MANY {
+            return None;
+        }
+        let indexes = Dir::open(&self.index(&FolderName::inbox())).ok()?;
+        let followed = |name: &FolderName| {
+            let mailbox = Open::find(&self.shared, &self.account, &self.index(name), Layout::Maildir)?;
+            self.recent.used(&mailbox);
+            let state = mailbox.followed(&indexes)?;
+            Some((mailbox, state))
+        };
+        let followed: Vec<_> = names.iter().map(followed).collect();
+        let seen = self.account.actor.run(|| {
+            let home = Dir::open(&self.account.spool)?;
+            let seen = |known: &Option<(Arc<Mailbox>, State)>| {
+                let (mailbox, state) = known.as_ref()?;
+                mailbox.spool.is_untouched_below(&home, state).then(|| Status::of(state))
+            };
+            Ok(followed.iter().map(seen).collect())
+        });
+        seen.ok()
+    }
+
+    /// The mailbox of folder `name` if it is in use and its files, which tell the kind of the spool, are those of a Maildir as it was.
+    fn known_maildir(&self, name: &FolderName) -> Option<(Arc<Mailbox>, State)> {
+        let mailbox = Open::find(&self.shared, &self.account, &self.index(name), Layout::Maildir)?;
+        let state = mailbox.glance()?;
+        self.recent.used(&mailbox);
+        Some((mailbox, state))
+    }
+
     async fn status_of(&self, layout: Layout, name: &FolderName) -> Result<Status, Trouble> {
         Ok(Status::of(&self.mailbox_in(layout, name)?.now().await?))
     }
@@ -294,5 +349,9 @@ impl Folder for LocalFolder {
     }
 }
 
+/// So many mailboxes are looked at before others get the thread; they are held meanwhile.
+const AT_ONCE: usize = 256;
+/// From so many on it is worth while to open the folders that they are in.
+const MANY: usize = 4;
 /// Octets of most paths of indexes, below the folder of all.
 const LONG_INDEX: usize = 100;

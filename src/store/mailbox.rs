@@ -13,7 +13,7 @@ use super::news::{Place, Watcher};
 use super::reader::blocking;
 use super::spool::{Batch, Care, Hold, Scanned, Spool};
 use super::{Account, Shared, Trouble, sync};
-use crate::os::{Actor, process};
+use crate::os::{Actor, Dir, process};
 
 mod append;
 mod change;
@@ -150,6 +150,14 @@ impl Mailbox {
         kept.open_at_once(&self.shared.disk, &self.index, self.spool.layout());
         let state = kept.state()?;
         self.spool.is_untouched(state, Care::Full).ok()?.then(|| state.clone())
+    }
+
+    /// The mailbox as the index has it, if that is open and its journal tells nothing new. `home` is the folder of INBOX's index, which
+    /// has those of all others.
+    pub fn followed(&self, home: &Dir) -> Option<State> {
+        let folder = if self.name.is_inbox() { Path::new("") } else { Path::new(self.index.file_name()?) };
+        let kept = self.kept.try_lock().ok()?;
+        kept.followed(&home.stamp_below(&folder.join(super::index::JOURNAL)).ok()?).cloned()
     }
 
     /// The mailbox as it is.

@@ -114,19 +114,11 @@ impl Maildir {
     /// The stamps of `new`, `cur` and the list of UIDs; none for what is not there. They are the same only if the folders and the file
     /// are the same, so it does not matter which way leads there, and the Maildir need not be opened.
     fn stamps(&self) -> Result<[Stamp; 3], Trouble> {
-        self.stamps_by(|name| Stamp::unfollowed(&self.path.join(name)))
+        self.act("looking at", || stamps(|name| Stamp::unfollowed(&self.path.join(name))))
     }
 
     fn stamps_in(&self, top: &Dir) -> Result<[Stamp; 3], Trouble> {
-        self.stamps_by(|name| top.stat(name).map(|stat| Stamp::from(&stat)))
-    }
-
-    fn stamps_by(&self, stamp: impl Fn(&str) -> io::Result<Stamp>) -> Result<[Stamp; 3], Trouble> {
-        let stamp = |name: &str| match stamp(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
-            stamp => stamp,
-        };
-        self.act("looking at", || Ok([stamp(NEW)?, stamp(CUR)?, stamp(UIDLIST)?]))
+        self.act("looking at", || stamps(|name| top.stat(name).map(|stat| Stamp::from(&stat))))
     }
 
     fn open(&self, message: &Entry<'_>) -> io::Result<Reader> {
@@ -156,14 +148,12 @@ impl Maildir {
 
 impl Spool for Maildir {
     fn is_untouched(&self, state: &State, care: Care) -> Result<bool, Trouble> {
-        let [new, current, list] = self.stamps()?;
-        if (new, current) == <(Stamp, Stamp)>::default() {
-            // Perhaps there is no Maildir at all.
-            return Ok(false);
-        }
-        let [known_new, known_current] = state.head().stamps;
-        let settled = known_current.settled && (known_new.settled || care == Care::Quick);
-        Ok(settled && (new, current) == (known_new.stamp, known_current.stamp) && notes::Notes::of(state).list == list)
+        Ok(is_same(self.stamps()?, state, care))
+    }
+
+    fn is_untouched_below(&self, home: &Dir, state: &State) -> bool {
+        let folder = if self.is_inbox { Path::new("") } else { self.path.file_name().map_or(Path::new(""), Path::new) };
+        stamps(|name| home.stamp_below(&folder.join(name))).is_ok_and(|stamps| is_same(stamps, state, Care::Full))
     }
 
     fn hold(&self, make: bool) -> Result<Option<Box<dyn Hold + '_>>, Trouble> {
@@ -226,6 +216,24 @@ impl Spool for Maildir {
     fn as_maildir(&self) -> Option<&Maildir> {
         Some(self)
     }
+}
+
+/// What `stamp` says of `new`, `cur` and the list of UIDs.
+fn stamps(stamp: impl Fn(&str) -> io::Result<Stamp>) -> io::Result<[Stamp; 3]> {
+    let stamp = |name: &str| match stamp(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp::default()),
+        stamp => stamp,
+    };
+    Ok([stamp(NEW)?, stamp(CUR)?, stamp(UIDLIST)?])
+}
+
+/// Whether what has these stamps is what `state` was read from.
+fn is_same([new, current, list]: [Stamp; 3], state: &State, care: Care) -> bool {
+    let [known_new, known_current] = state.head().stamps;
+    let settled = known_current.settled && (known_new.settled || care == Care::Quick);
+    // Without either folder there is perhaps no Maildir at all.
+    let is_there = (new, current) != <(Stamp, Stamp)>::default();
+    settled && is_there && (new, current) == (known_new.stamp, known_current.stamp) && notes::Notes::of(state).list == list
 }
 
 fn is_missing(trouble: &Trouble) -> bool {

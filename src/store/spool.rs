@@ -6,11 +6,18 @@ use super::mbox;
 use super::name::disk::Layout;
 use super::news::Place;
 use super::{Changes, Incoming, Reader, Trouble, Uids};
+use crate::os::Dir;
 
 /// The files of one mailbox. Locks are taken in this order: [`Spool::hold`], then the index.
 pub trait Spool: Send + Sync {
     /// Whether the files are as they were when `state` was told of them: a handful of system calls, made on the async threads.
     fn is_untouched(&self, state: &State, care: Care) -> Result<bool, Trouble>;
+
+    /// The same for one of many mailboxes, where `home`, the Maildir of INBOX, is held open with the owner's rights: less walking.
+    /// `false` also where that way does not lead to the files.
+    fn is_untouched_below(&self, _home: &Dir, _state: &State) -> bool {
+        false
+    }
 
     /// Keeps other programs from changing the files, as far as they keep to locks; `None` when there are no files, unless `make` says
     /// that they are to be made: INBOX comes into being with its first message. Blocks.

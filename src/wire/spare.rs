@@ -23,7 +23,9 @@ pub fn give(buffer: Vec<u8>) {
     }
 }
 
-const WORTH_KEEPING: std::ops::Range<usize> = 8 * 1024..256 * 1024;
+/// Octets of a buffer that is worth keeping.
+pub const SMALLEST: usize = 8 * 1024;
+const WORTH_KEEPING: std::ops::Range<usize> = SMALLEST..256 * 1024;
 const MOST: usize = 4;
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::fmt::{self, Debug, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::{Local, Utc};
+use chrono::{DateTime, Local, Utc};
 use tracing::Level;
 use tracing::field::{Field, Visit};
 
@@ -24,6 +25,26 @@ pub(super) enum Frame {
 pub(super) struct Line {
     whole: String,
     fields: Fields,
+    clock: Clock,
+}
+
+/// The local time as text, which is the same for all lines of a second.
+struct Clock {
+    second: u64,
+    shown: String,
+}
+
+impl Clock {
+    fn put(&mut self, line: &mut String) -> fmt::Result {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if self.shown.is_empty() || self.second != now.as_secs() {
+            let time: DateTime<Local> = (UNIX_EPOCH + Duration::from_secs(now.as_secs())).into();
+            self.second = now.as_secs();
+            self.shown.clear();
+            time.format("%Y-%m-%d %H:%M:%S").write_to(&mut self.shown)?;
+        }
+        write!(line, "{}.{:03}", self.shown, now.subsec_millis())
+    }
 }
 
 impl Default for Line {
@@ -34,7 +55,7 @@ impl Default for Line {
 
 impl Line {
     pub(super) const fn new() -> Line {
-        Line { whole: String::new(), fields: Fields::new() }
+        Line { whole: String::new(), fields: Fields::new(), clock: Clock { second: 0, shown: String::new() } }
     }
 
     /// The octets of an event whose fields `record` tells.
@@ -54,7 +75,7 @@ impl Line {
     fn stamped(&mut self, format: LogFormat, level: Level) -> fmt::Result {
         match format {
             LogFormat::Human => {
-                Local::now().format("%Y-%m-%d %H:%M:%S%.3f").write_to(&mut self.whole)?;
+                self.clock.put(&mut self.whole)?;
                 write!(self.whole, " {level:<5} ")?;
             }
             LogFormat::Logfmt => {
