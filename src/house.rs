@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::config::{Machine, MainUsers};
 use crate::login::{Gate, LoginDelay};
+use crate::maps::Sources;
 use crate::store::{Store, Trouble};
 use crate::vdomain::{Answer, Evidence, Names, Why};
 use crate::wire::{Counts, Lost, TlsDoor};
@@ -21,6 +22,8 @@ pub struct House {
     pub host: String,
     /// The domains.
     pub names: Arc<dyn Names>,
+    /// The address maps that delivery goes by.
+    pub maps: Arc<Sources>,
     /// Where everybody logs in.
     pub gate: Arc<Gate>,
     /// The mailboxes.

@@ -12,17 +12,17 @@
 //! tls     : address config os vdomain           # certificates by dialled address and server name; reload
 //! store   : address config message os vdomain   # mailboxes: Maildir, mbox, memory; index, news, quota, locks
 //! maps    : address config os vdomain           # virtmaps, virtusertable, ...: tables of addresses; read, looked up, checked, compiled
-//! deliver : address config os store vdomain     # plan (who gets the mail) and carry out: mailboxes, forwards, programs, files, answers
+//! deliver : address config maps os store vdomain    # plan (who gets the mail) and carry out: mailboxes, forwards, programs, files, answers
 //! login   : address config os vdomain           # name + password + dialled domain -> Account; throttle, cache, SASL
 //! wire    : address config os                   # lines, dots, TLS upgrade, deadlines, counters of one client; fd 0
-//! house   : config login store vdomain wire     # what sessions share: settings, domains, logins; the call that came in, how it ended
+//! house   : config login maps store vdomain wire    # what sessions share: settings, domains, logins; the call that came in, how it ended
 //! pop3    : address config house login os store vdomain wire    # RFC 1939 and its extensions
 //! imap    : address config house login message os store vdomain wire    # RFC 9051, RFC 3501 and their extensions
-//! lmtp    : address config deliver store vdomain wire    # RFC 2033 and the extensions of SMTP that go with it
-//! mta     : address deliver house login vdomain wire    # what Postfix, sendmail and Exim ask: socketmap, policy, passwords
+//! lmtp    : address config deliver maps store vdomain wire    # RFC 2033 and the extensions of SMTP that go with it
+//! mta     : address deliver house login maps vdomain wire    # what Postfix, sendmail and Exim ask: socketmap, policy, passwords
 //! check   : address config os tls vdomain       # checkvdomain: findings and mends
 //! admin   : address config login os store tls vdomain     # deeds of operators, for the command line and later the web
-//! serve   : address config deliver house imap lmtp login mta os pop3 store tls vdomain wire    # listeners, inetd, systemd, hand-over
+//! serve   : address config deliver house imap lmtp login maps mta os pop3 store tls vdomain wire    # listeners, inetd, systemd, hand-over
 //! cli     : address admin check config deliver login maps os pop3 serve store tls vdomain wire    # the programs' command lines, logs, demo
 //! ```
 #![deny(unsafe_code)]

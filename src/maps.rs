@@ -1,5 +1,6 @@
 //! Tables of addresses as administrators write them: who gets the mail for an address, and what is wrong in the tables.
 
+mod cdb;
 mod check;
 mod class;
 mod database;
@@ -9,6 +10,7 @@ mod genericstable;
 mod lines;
 mod remark;
 mod route;
+mod sources;
 mod table;
 mod tables;
 mod test_mode;
@@ -24,11 +26,12 @@ pub use genericstable::Genericstable;
 pub use lines::text;
 pub use remark::{Remark, Remarks, Weight};
 pub use route::{End, Route};
+pub use sources::{Means, Said, Sources};
 pub use table::{Entry, Table};
 pub use tables::Tables;
 pub use test_mode::{GREETING, PROMPT};
 pub use virtmaps::Virtmaps;
-pub use virtusertable::Virtusertable;
+pub use virtusertable::{Told, Virtusertable};
 
 use std::borrow::Cow;
 use std::fs::File;

@@ -43,7 +43,7 @@ impl Desk {
     }
 
     fn recipient(&self, address: &str) -> Option<String> {
-        Some(Database::open(&self.table()).ok()?.recipient(address)?.recipient)
+        Some(Database::open(&self.table()).ok()?.recipient(address).unwrap()?.recipient)
     }
 }
 

@@ -45,6 +45,8 @@ fn whole_machine() -> Machine {
     machine.mta.group = Some("postfix".into());
     machine.delivery.relay = Some("127.0.0.1:25".into());
     machine.delivery.program_user = Some("nobody".into());
+    machine.delivery.virtmaps = Some("virtmaps".into());
+    machine.delivery.virtusertable = Some("/etc/mail/virtusertable".into());
     machine.listen = machine.listeners(false);
     machine.listen[0].port = Some(110);
     machine.address.insert("192.0.2.1".parse().unwrap(), vmail::config::AddressKind::Main);

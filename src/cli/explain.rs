@@ -9,6 +9,7 @@ use clap::Args;
 use crate::address::Address;
 use crate::config::{Machine, Root};
 use crate::deliver::{self, Verdict};
+use crate::maps::Sources;
 use crate::vdomain::{Answer, Decision, Directory, Evidence, Login, NamesOf, Resolver, Whose, identify};
 
 /// Tell whose a connection or a login would be, or who gets the mail for an address, and why
@@ -39,14 +40,14 @@ pub(super) fn run(root: &Root, options: &Options) -> anyhow::Result<()> {
     super::trust_service(&machine);
     let directory = Directory::load(root, machine.clone(), None);
     match (&options.rcpt, options.local) {
-        (Some(rcpt), _) => delivery(&directory, rcpt, options),
+        (Some(rcpt), _) => delivery(&directory, &Sources::of(root, &machine.delivery), rcpt, options),
         (None, Some(local)) => connection(&machine, &directory, local, options),
         (None, None) => Ok(()),
     }
 }
 
-fn delivery(directory: &Directory, rcpt: &Address, options: &Options) -> anyhow::Result<()> {
-    let plan = deliver::plan(directory, rcpt, &options.from);
+fn delivery(directory: &Directory, maps: &Sources, rcpt: &Address, options: &Options) -> anyhow::Result<()> {
+    let plan = deliver::plan(directory, maps, rcpt, &options.from);
     match options.json {
         true => println!("{}", plan.to_json()),
         false => println!("{plan}"),

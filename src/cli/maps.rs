@@ -88,9 +88,8 @@ fn tables(root: &Root, folder: &Path) -> anyhow::Result<Tables> {
 
 /// What is tried out is the compiled table, as the mail server sees it.
 fn warn_of_age(root: &Root) {
-    let written = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
     let table = root.virtmaps();
-    if written(&table) > written(&maps::Database::place(&table)) {
+    if maps::Database::is_behind(&table) {
         eprintln!("warning: {} is newer than its compiled form; vnewvirtmaps makes it anew", table.display());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::config::{Fault, Machine, Root};
-use crate::maps::{self, Virtmaps, Weight};
+use crate::maps::{self, Database, Remarks, Sources, Virtmaps, Virtusertable, Weight};
 use crate::os::{atomic, trust};
 use crate::tls;
 use crate::vdomain::aliases::{self, Target};
@@ -19,9 +19,10 @@ pub(super) fn check(root: &Root) -> anyhow::Result<ExitCode> {
     super::trust_service(&machine);
     let directory = Directory::load(root, machine.clone(), None);
     let mut faults = directory.faults.clone();
-    faults.extend(of_programs(root, &machine));
+    faults.extend(of_people(root, &machine));
     directory.domains().for_each(|domain| faults.extend(of_domain(root, domain)));
     faults.extend(of_virtmaps(&root.virtmaps()));
+    faults.extend(of_maps(root, &machine));
     faults.iter().for_each(|fault| println!("{fault}"));
     let count = directory.domains().count();
     let plaintext = machine.plaintext.map_or("always until there is a certificate for the address, then tls-first".into(), |set| {
@@ -31,11 +32,37 @@ pub(super) fn check(root: &Root) -> anyhow::Result<ExitCode> {
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(78) })
 }
 
-/// Who is to run programs has to be there.
-fn of_programs(root: &Root, machine: &Machine) -> Option<Fault> {
-    let user = machine.delivery.program_user.as_ref()?;
-    let is_missing = matches!(nix::unistd::User::from_name(user), Ok(None));
-    is_missing.then(|| Fault::of_file(&root.machine(), format!("delivery.program_user = {user:?}: there is no such user")))
+/// Who is to run programs has to be there, and who is to connect to sockets.
+fn of_people(root: &Root, machine: &Machine) -> Vec<Fault> {
+    let user = machine.delivery.program_user.as_ref().filter(|user| matches!(nix::unistd::User::from_name(user), Ok(None)));
+    let user = user.map(|user| format!("delivery.program_user = {user:?}: there is no such user"));
+    let groups = [("lmtp.group", &machine.lmtp.group), ("mta.group", &machine.mta.group)].into_iter().filter_map(|(key, group)| {
+        let group = group.as_ref().filter(|group| matches!(nix::unistd::Group::from_name(group), Ok(None)))?;
+        Some(format!("{key} = {group:?}: there is no such group"))
+    });
+    user.into_iter().chain(groups).map(|what| Fault::of_file(&root.machine(), what)).collect()
+}
+
+/// The address maps that delivery goes by: they have to be there, and what they say has to hold.
+fn of_maps(root: &Root, machine: &Machine) -> Vec<Fault> {
+    let mut faults = Sources::of(root, &machine.delivery).faults();
+    if let Some(table) = machine.delivery.virtmaps.as_ref().map(|path| root.named(path)) {
+        if table != root.virtmaps() {
+            faults.extend(of_virtmaps(&table));
+        }
+        if Database::is_behind(&table) {
+            faults.push(Fault::of_file(
+                &table,
+                format!("is newer than what delivery goes by; `vnewvirtmaps {}` compiles it", table.display()),
+            ));
+        }
+    }
+    if let Some(table) = machine.delivery.virtusertable.as_ref().map(|path| root.named(path))
+        && let Ok(octets) = maps::read(&table)
+    {
+        faults.extend(wrong_lines(&table, &Virtusertable::parse(&maps::text(&octets)).1));
+    }
+    faults
 }
 
 fn of_domain(root: &Root, domain: &VirtualDomain) -> Vec<Fault> {
@@ -61,7 +88,10 @@ fn of_virtmaps(path: &Path) -> Vec<Fault> {
         Err(error) => return vec![Fault::unreadable(path, &error)],
     };
     let text = maps::text(&octets);
-    let (_, remarks) = Virtmaps::parse(&text);
+    wrong_lines(path, &Virtmaps::parse(&text).1)
+}
+
+fn wrong_lines(path: &Path, remarks: &Remarks) -> Vec<Fault> {
     let wrong = remarks.iter().filter(|remark| remark.weight == Weight::Wrong);
     wrong.map(|remark| Fault::of_line(path, remark.line, remark.to_string())).collect()
 }

@@ -11,6 +11,7 @@ use crate::address::{Address, Domain};
 use crate::admin;
 use crate::config::{LogTarget, Machine, Root};
 use crate::deliver::{Carrier, Fate, Leaf, Mail, Outcome, Plan, Refusal, plan};
+use crate::maps::Sources;
 use crate::os::privilege::{self, Needs};
 use crate::os::trust;
 use crate::store::{Letter, Places, Store, Trouble};
@@ -77,7 +78,7 @@ fn tell(to: &[String], outcomes: &[Outcome]) -> u8 {
         // Postfix takes the status from the beginning of the line. Whoever does not listen sees the exit code.
         let _ = writeln!(out, "{} <{to}>: {}", reply.status, reply.text);
     }
-    let worst = outcomes.iter().copied().reduce(|worst, other| if other.fate() > worst.fate() { other } else { worst });
+    let worst = outcomes.iter().cloned().reduce(|worst, other| if other.fate() > worst.fate() { other } else { worst });
     worst.unwrap_or(Outcome::Broken).reply().exit
 }
 
@@ -93,8 +94,8 @@ fn deliver(root: &Root, machine: Arc<Machine>, options: &Options) -> anyhow::Res
         return Ok(vec![Outcome::TooLarge; options.to.len()]);
     };
     let mail = mail(letter, options.from.as_deref())?;
-    let names = Compiled::open(root, machine.clone());
-    let planned = |to: &String| address(to, options.domain.as_deref()).map(|to| plan(&names, &to, mail.sender()));
+    let (names, maps) = (Compiled::open(root, machine.clone()), Sources::of(root, &machine.delivery));
+    let planned = |to: &String| address(to, options.domain.as_deref()).map(|to| plan(&names, &maps, &to, mail.sender()));
     let (sure, kept) = split(options.to.iter().map(planned).collect());
     make_maildrops(&machine, &sure);
     if let Some((uid, gid)) = service {
@@ -113,7 +114,7 @@ fn deliver(root: &Root, machine: Arc<Machine>, options: &Options) -> anyhow::Res
 
 /// The plans, and for each recipient the outcome where there is none.
 fn split(plans: Vec<Result<Plan, Outcome>>) -> (Vec<Plan>, Vec<Option<Outcome>>) {
-    let kept = plans.iter().map(|plan| plan.as_ref().err().copied()).collect();
+    let kept = plans.iter().map(|plan| plan.as_ref().err().cloned()).collect();
     (plans.into_iter().flatten().collect(), kept)
 }
 

@@ -497,6 +497,13 @@ pub struct Delivery {
     pub deadline: Seconds,
     /// Mail that has come through more servers is not sent on (RFC 5321 §6.3).
     pub hops: usize,
+    /// A virtmaps file that is asked for an address before its domain's own names; named from `/etc/vmail`. What counts is what vnewvirtmaps
+    /// has made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtmaps: Option<PathBuf>,
+    /// A virtusertable that is asked after virtmaps, in sendmail's way; named from `/etc/vmail`. It is read as text, whenever it has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtusertable: Option<PathBuf>,
 }
 
 impl Default for Delivery {
@@ -508,6 +515,8 @@ impl Default for Delivery {
             program_user: None,
             deadline: Seconds::whole(120),
             hops: 100,
+            virtmaps: None,
+            virtusertable: None,
         }
     }
 }

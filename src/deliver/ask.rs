@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Command, Leaf, Place};
+use super::{Command, Leaf, Place, Reply};
 use crate::address::{Address, Domain, User};
+use crate::maps::{Means, Said};
 use crate::vdomain::VirtualDomain;
 use crate::vdomain::aliases::Target;
 
@@ -21,6 +22,8 @@ pub struct Task {
 pub enum Ask {
     /// An address of any domain.
     Address(Address),
+    /// An address that the address maps are not asked for.
+    Mapped(Address),
     /// A name of a domain of ours.
     Name(Name),
     /// A user of a domain of ours, with no more aliasing.
@@ -29,6 +32,8 @@ pub enum Ask {
     Leaf(Leaf),
     /// A list in a file; its names are those of the domain of the name that led here.
     List(Name, PathBuf),
+    /// What a line of an address map has a sender told, and the line's value.
+    Told(String, Reply),
     /// What nobody can understand.
     Unclear(String),
 }
@@ -42,6 +47,26 @@ impl Ask {
         }
     }
 
+    /// Where a line of an address map leads; its names are those of the machine `host`.
+    pub fn said(said: Said, host: &str) -> Ask {
+        match said.means {
+            Means::Local(name) => Ask::mapped(format!("{name}@{host}"), false),
+            Means::Address { to, again } => Ask::mapped(to, again),
+            Means::Error(told) => Ask::Told(said.value, Reply::of_map(told)),
+            Means::Wrong(what) => Ask::Unclear(what),
+        }
+    }
+
+    fn mapped(to: String, again: bool) -> Ask {
+        match to.parse() {
+            Ok(address) if again => Ask::Address(address),
+            Ok(address) => Ask::Mapped(address),
+            // As an address literal: the MTA's to judge.
+            Err(_) if to.rsplit_once('@').is_none_or(|(_, host)| host.parse::<Domain>().is_err()) => Ask::Leaf(Leaf::Forward { to }),
+            Err(error) => Ask::Unclear(error.to_string()),
+        }
+    }
+
     /// The address of `local` at `domain`.
     pub fn address(local: &str, domain: &Domain) -> Ask {
         Address::new(local, domain.clone()).map_or_else(|error| Ask::Unclear(error.to_string()), Ask::Address)
@@ -51,7 +76,7 @@ impl Ask {
 impl fmt::Display for Ask {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Ask::Address(address) => address.fmt(out),
+            Ask::Address(address) | Ask::Mapped(address) => address.fmt(out),
             Ask::Name(name) => name.address.fmt(out),
             Ask::User(name) => write!(out, "\\{}", name.address),
             Ask::Leaf(Leaf::Forward { to }) => out.write_str(to),
@@ -59,7 +84,7 @@ impl fmt::Display for Ask {
             Ask::Leaf(Leaf::File { path, .. } | Leaf::Reply { text: path, .. }) => path.display().fmt(out),
             Ask::Leaf(leaf) => leaf.fmt(out),
             Ask::List(_, path) => write!(out, ":include:{}", path.display()),
-            Ask::Unclear(what) => out.write_str(what),
+            Ask::Told(what, _) | Ask::Unclear(what) => out.write_str(what),
         }
     }
 }

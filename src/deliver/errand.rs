@@ -105,7 +105,7 @@ impl<'a> Round<'a> {
     /// Where the message has to come again, notes who has it. What is still to be run is held back where that is impossible: it would be
     /// done again and again.
     pub fn remember(&mut self, again: &mut Again) {
-        let is = |errand: &Errand<'_>, fate| errand.outcome.is_some_and(|outcome| outcome.fate() == fate);
+        let is = |errand: &Errand<'_>, fate| errand.outcome.as_ref().is_some_and(|outcome| outcome.fate() == fate);
         let waits = |has: &Vec<usize>| has.iter().any(|&at| is(&self.errands[at], Fate::Later));
         if !self.of_plans.iter().any(waits) && !self.plans.iter().any(|plan| plan.outcome().fate() == Fate::Later) {
             return;
@@ -123,7 +123,7 @@ impl<'a> Round<'a> {
     /// What became of the message.
     pub fn carried(self) -> Carried {
         // Mail is never lost to an error: what nobody could tell of is for later.
-        let became = |at: &usize| self.errands[*at].outcome.unwrap_or(Outcome::Broken);
+        let became = |at: &usize| self.errands[*at].outcome.clone().unwrap_or(Outcome::Broken);
         let of_plan = |(plan, has): (&Plan, &Vec<usize>)| Outcome::of_recipient(plan, has.iter().map(became));
         let outcomes: Vec<_> = self.plans.iter().zip(&self.of_plans).map(of_plan).collect();
         let answers = |errand: &&Errand<'_>| match errand.leaf {

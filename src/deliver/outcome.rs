@@ -1,10 +1,13 @@
 //! What became of a message for one recipient, and how that is said: the one table of replies and exit codes (behaviour.md §4.2).
 
+use std::borrow::Cow;
+
 use super::{Found, Plan, Refusal, Verdict};
+use crate::maps::Told;
 use crate::store::Trouble;
 
 /// What became of a message for one recipient or one leaf.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is where it belongs, durably.
     Done,
@@ -52,22 +55,35 @@ pub enum Fate {
 }
 
 /// How an outcome is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The reply code of LMTP (RFC 5321 §4.2.3).
     pub code: u16,
     /// The enhanced status code (RFC 3463).
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// The exit code of sysexits.h.
     pub exit: u8,
     /// For people; a sender may read it, so it is polite and has no paths (behaviour.md §18 trap 46).
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
+}
+
+impl Reply {
+    /// What a line of virtusertable says, and the exit code that comes nearest.
+    pub(super) fn of_map(told: Told) -> Reply {
+        let exit = match told.status.split_once('.') {
+            _ if told.code < 500 => 75,
+            Some((_, "1.1" | "1.6")) => 67,
+            Some((_, "1.2")) => 68,
+            _ => 69,
+        };
+        Reply { code: told.code, status: told.status.into(), exit, text: told.text.into() }
+    }
 }
 
 impl Outcome {
     /// How it is said. Exit codes for what may come later are 75 throughout: 78 would bounce mail for a mistake of the administrator's
     /// (behaviour.md §18 trap 45).
-    pub fn reply(self) -> Reply {
+    pub fn reply(&self) -> Reply {
         let (code, status, exit, text) = match self {
             Outcome::Done => (250, "2.0.0", 0, "delivered"),
             Outcome::Dropped => (250, "2.0.0", 0, "accepted"),
@@ -77,6 +93,7 @@ impl Outcome {
             Outcome::Refused(Refusal::Ambiguous) => (550, "5.1.4", 67, "several users here have that name"),
             Outcome::Refused(Refusal::Loop) => (554, "5.4.6", 70, "the address leads back to itself"),
             Outcome::Refused(Refusal::Option) => (553, "5.1.3", 67, "this name or this sender is not accepted here"),
+            Outcome::Refused(Refusal::Told(reply)) => return (**reply).clone(),
             Outcome::Circling => (554, "5.4.6", 70, "the message has been here before"),
             Outcome::TooFar => (554, "5.4.6", 70, "the message has come through too many servers"),
             Outcome::TooLarge => (552, "5.3.4", 69, "the message is too large"),
@@ -91,7 +108,7 @@ impl Outcome {
             Outcome::TooMany => (451, "4.2.4", 75, "this list is too large, its owner has to mend it"),
             Outcome::Broken => (451, "4.3.0", 75, "something went wrong here, try again later"),
         };
-        Reply { code, status, exit, text }
+        Reply { code, status: status.into(), exit, text: text.into() }
     }
 
     /// What a trouble of the store means for mail that is on its way.
@@ -106,7 +123,7 @@ impl Outcome {
     }
 
     /// Whether the message has to come again.
-    pub fn fate(self) -> Fate {
+    pub fn fate(&self) -> Fate {
         match self.reply().code {
             ..400 => Fate::Done,
             400..500 => Fate::Later,
@@ -134,14 +151,16 @@ impl Plan {
             Verdict::Deliver => Outcome::Done,
             Verdict::Later(_) if self.steps.iter().any(|step| matches!(step.found, Found::TooMuch)) => Outcome::TooMany,
             Verdict::Later(_) => Outcome::Unclear,
-            Verdict::Never(refusal) => Outcome::Refused(refusal),
+            Verdict::NotNow(refusal) | Verdict::Never(refusal) => Outcome::Refused(refusal.clone()),
         }
     }
 
     /// What becomes of those members of a list who are no leaves.
     fn missed(&self) -> impl Iterator<Item = Outcome> {
-        self.steps.iter().filter_map(|step| match step.found {
-            Found::Refused(refusal) => Some(Outcome::Refused(refusal)),
+        self.steps.iter().filter_map(|step| match &step.found {
+            // The others have it: the whole message must not come again for the sake of one whom it may never reach.
+            Found::Refused(refusal) if refusal.may_pass() => Some(Outcome::BadMember),
+            Found::Refused(refusal) => Some(Outcome::Refused(refusal.clone())),
             Found::Waits(_) => Some(Outcome::BadMember),
             _ => None,
         })

@@ -44,6 +44,7 @@ impl fmt::Display for Way {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Way::DomainAlias => "another name of the domain",
+            Way::Map => "address map",
             Way::Alias => "alias",
             Way::Include => "list",
             Way::FullName => "full name of a user",
@@ -59,6 +60,7 @@ impl fmt::Display for Verdict<'_> {
         match self {
             Verdict::Deliver => out.write_str("delivered"),
             Verdict::Later(what) => write!(out, "later: {what}"),
+            Verdict::NotNow(why) => write!(out, "later: {why}"),
             Verdict::Never(why) => write!(out, "refused: {why}"),
         }
     }
@@ -69,7 +71,7 @@ impl Plan {
     pub fn to_json(&self) -> serde_json::Value {
         let verdict = match self.verdict() {
             Verdict::Deliver => "delivered",
-            Verdict::Later(_) => "later",
+            Verdict::Later(_) | Verdict::NotNow(_) => "later",
             Verdict::Never(_) => "refused",
         };
         let steps: Vec<_> = self.steps.iter().map(step).collect();

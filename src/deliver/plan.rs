@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Leaf, Outcome};
+use super::{Leaf, Outcome, Reply};
 use crate::vdomain::VirtualDomain;
 
 /// Who gets the mail for one address, and how that was found.
@@ -71,6 +71,8 @@ pub enum Found {
 pub enum Way {
     /// The domain is another name of one of ours.
     DomainAlias,
+    /// A line of virtmaps or virtusertable.
+    Map,
     /// An alias.
     Alias,
     /// A list in a file of its own.
@@ -86,7 +88,7 @@ pub enum Way {
 }
 
 /// Why somebody gets no mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The domain is none of ours.
     NotOurs,
@@ -100,6 +102,15 @@ pub enum Refusal {
     Loop,
     /// A program would take the name or the sender for an option.
     Option,
+    /// A line of virtusertable says so, in these words; perhaps only for now.
+    Told(Arc<Reply>),
+}
+
+impl Refusal {
+    /// Whether it may be otherwise later.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Refusal::Told(reply) if reply.code < 500)
+    }
 }
 
 /// What a plan as a whole means, before anything is delivered.
@@ -109,8 +120,10 @@ pub enum Verdict<'a> {
     Deliver,
     /// Nobody can tell now.
     Later(&'a str),
+    /// Nobody does now.
+    NotNow(&'a Refusal),
     /// Nobody does.
-    Never(Refusal),
+    Never(&'a Refusal),
 }
 
 impl Plan {
@@ -144,13 +157,16 @@ impl Plan {
             Found::Waits(what) => Some(what),
             _ => None,
         });
-        let refused = self.steps.iter().find_map(|step| match step.found {
-            Found::Refused(refusal) => Some(refusal),
-            _ => None,
-        });
-        match (waits, refused) {
+        let refused = || {
+            self.steps.iter().filter_map(|step| match &step.found {
+                Found::Refused(refusal) => Some(refusal),
+                _ => None,
+            })
+        };
+        match (waits, refused().find(|refusal| refusal.may_pass())) {
             (Some(what), _) => Verdict::Later(what),
-            (None, refused) => Verdict::Never(refused.unwrap_or(Refusal::Nobody)),
+            (None, Some(refusal)) => Verdict::NotNow(refusal),
+            (None, None) => Verdict::Never(refused().next().unwrap_or(&Refusal::Nobody)),
         }
     }
 }
@@ -158,6 +174,9 @@ impl Plan {
 impl fmt::Display for Refusal {
     /// Polite and without paths: a sender may read it (behaviour.md §18 trap 46).
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(Outcome::Refused(*self).reply().text)
+        match self {
+            Refusal::Told(reply) => write!(out, "{} {} {}", reply.code, reply.status, reply.text),
+            refusal => out.write_str(&Outcome::Refused(refusal.clone()).reply().text),
+        }
     }
 }

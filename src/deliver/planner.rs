@@ -11,19 +11,20 @@ use super::view::View;
 use super::{Found, Leaf, Place, Plan, Refusal, Step, Verdict, Way, include};
 use crate::address::{Address, Domain};
 use crate::config::{Fallback, Fault, Tokens};
+use crate::maps::{Means, Sources};
 use crate::vdomain::aliases::{Alias, Member, Target};
 use crate::vdomain::{Named, Names, Standing, VirtualDomain};
 
 /// Who gets mail for the address `to` from the envelope sender `from`, which is empty for a bounce.
 ///
-/// In this order: the domain's other names, mail rejected, auto-responder (beside the others), alias files by priority, user, full
-/// name, fallback. A name that an alias or a fallback leads to goes through the same again. Reads what has changed of the files of the
+/// In this order: the domain's other names, mail rejected, the address maps, auto-responder (beside the others), alias files by priority, user, full
+/// name, fallback. An address that one of them leads to goes through the same again, a name without a domain through the domain's own names. Reads what has changed of the files of the
 /// domains concerned, and the include files; changes nothing. Each domain's files are looked at once, so that a plan is of one moment.
-pub fn plan(names: &dyn Names, to: &Address, from: &str) -> Plan {
-    let mut planner = Planner::new(names, from);
+pub fn plan(names: &dyn Names, maps: &Sources, to: &Address, from: &str) -> Plan {
+    let mut planner = Planner::new(names, maps, from);
     planner.todo.push(Task { parent: None, place: None, bounces_to: None, ask: Ask::Address(to.clone()) });
     planner.work();
-    let leads_nowhere = matches!(planner.plan.verdict(), Verdict::Never(why) if ![Refusal::NotOurs, Refusal::Rejected].contains(&why));
+    let leads_nowhere = matches!(planner.plan.verdict(), Verdict::Never(why) if ![Refusal::NotOurs, Refusal::Rejected].contains(why));
     if leads_nowhere && is_role(to.local()) {
         let task = planner.postmaster(0);
         planner.todo.push(task);
@@ -33,8 +34,8 @@ pub fn plan(names: &dyn Names, to: &Address, from: &str) -> Plan {
 }
 
 /// Who gets mail for `postmaster` without a domain, which everybody who takes mail takes (RFC 5321 §4.5.1): the machine's.
-pub fn plan_for_postmaster(names: &dyn Names, from: &str) -> Plan {
-    let mut planner = Planner::new(names, from);
+pub fn plan_for_postmaster(names: &dyn Names, maps: &Sources, from: &str) -> Plan {
+    let mut planner = Planner::new(names, maps, from);
     let found = Found::Leads(Way::Postmaster);
     planner.plan.steps.push(Step { subject: "postmaster".to_owned(), parent: None, depth: 0, place: None, bounces_to: None, found });
     let task = planner.postmaster(0);
@@ -45,6 +46,7 @@ pub fn plan_for_postmaster(names: &dyn Names, from: &str) -> Plan {
 
 struct Planner<'a> {
     names: &'a dyn Names,
+    maps: &'a Sources,
     from: &'a str,
     plan: Plan,
     /// What is still to be looked at; the next is the last.
@@ -62,6 +64,8 @@ struct Planner<'a> {
 enum Key {
     /// A name of a domain, lower case.
     Name(Domain, String),
+    /// An address that a line of a map is for, the local part in lower case.
+    Mapped(Domain, String),
     /// A list, whose names are of that domain.
     List(Domain, PathBuf),
 }
@@ -77,10 +81,10 @@ struct Before {
 type Led = (Found, Vec<Task>);
 
 impl<'a> Planner<'a> {
-    fn new(names: &'a dyn Names, from: &'a str) -> Planner<'a> {
+    fn new(names: &'a dyn Names, maps: &'a Sources, from: &'a str) -> Planner<'a> {
         let plan = Plan { steps: Vec::new() };
         let (views, seen, passed, leaves) = (HashMap::new(), HashMap::new(), HashMap::new(), HashSet::new());
-        Planner { names, from, plan, todo: Vec::new(), views, seen, passed, leaves }
+        Planner { names, maps, from, plan, todo: Vec::new(), views, seen, passed, leaves }
     }
 
     fn work(&mut self) {
@@ -105,26 +109,60 @@ impl<'a> Planner<'a> {
 
     fn look(&mut self, at: usize, ask: Ask) -> Led {
         match ask {
-            Ask::Address(address) => self.address(at, address),
+            Ask::Address(address) => self.address(at, address, true),
+            Ask::Mapped(address) => self.address(at, address, false),
             Ask::Name(name) => self.name(at, &name),
             Ask::User(name) => self.user(&name),
             Ask::Leaf(leaf) => (self.leaf(leaf), Vec::new()),
             Ask::List(name, path) => self.list(at, &name, path),
+            Ask::Told(_, reply) => refused(Refusal::Told(Arc::new(reply))),
             Ask::Unclear(what) => (Found::Waits(what), Vec::new()),
         }
     }
 
-    fn address(&mut self, at: usize, address: Address) -> Led {
-        match self.names.by_name(address.domain()) {
-            None if at == 0 => refused(Refusal::NotOurs),
-            None => (self.leaf(Leaf::Forward { to: address.to_string() }), Vec::new()),
-            Some(domain) if domain.name == *address.domain() => self.name(at, &Name::of(domain, address)),
-            Some(domain) => {
-                let place = Place::setting(&domain, "alias");
-                let task = self.task(at, Some(place), Ask::Name(Name::of(domain, address)));
-                (Found::Leads(Way::DomainAlias), vec![task])
-            }
+    fn address(&mut self, at: usize, address: Address, asks_maps: bool) -> Led {
+        let Some(domain) = self.names.by_name(address.domain()) else {
+            return match at {
+                0 => refused(Refusal::NotOurs),
+                _ => (self.leaf(Leaf::Forward { to: address.to_string() }), Vec::new()),
+            };
+        };
+        if asks_maps && let Some(led) = self.mapped(at, &address, &domain) {
+            return led;
         }
+        if domain.name == *address.domain() {
+            return self.name(at, &Name::of(domain, address));
+        }
+        let place = Place::setting(&domain, "alias");
+        let task = self.task(at, Some(place), Ask::Name(Name::of(domain, address)));
+        (Found::Leads(Way::DomainAlias), vec![task])
+    }
+
+    /// What the address maps say of an address of `domain`: as it is written, else under the domain's primary name. One that leads back to
+    /// itself is a user on the way around, as for an alias.
+    fn mapped(&mut self, at: usize, address: &Address, domain: &VirtualDomain) -> Option<Led> {
+        if domain.record.delivery.reject || matches!(domain.standing, Standing::Broken(_)) {
+            return None;
+        }
+        let primary = (domain.name != *address.domain()).then(|| address.clone().at(domain.name.clone()));
+        let said = std::iter::once(address).chain(&primary).find_map(|address| self.maps.find(address).transpose())?;
+        let said = match said {
+            Err(fault) => return Some((Found::Waits(fault.to_string()), Vec::new())),
+            // These always have a destination; `@domain error:...` is hardly meant for them.
+            Ok(said) if matches!(said.means, Means::Error(_)) && is_role(address.local()) => return None,
+            Ok(said) => said,
+        };
+        let key = Key::Mapped(address.domain().clone(), address.local().to_lowercase());
+        match self.seen.get(&key).map(|before| before.step) {
+            Some(before) if self.plan.is_above(before, at) => {
+                let user = self.user_between(before, at);
+                return Some(user.map_or_else(|| refused(Refusal::Loop), |mailbox| (self.leaf(mailbox), Vec::new())));
+            }
+            Some(_) => return Some((Found::Double, Vec::new())),
+            None => _ = self.seen.insert(key, Before { step: at, detail: None }),
+        }
+        let place = Place { file: said.file.clone(), line: said.line, key: said.key.as_str().into() };
+        Some((Found::Leads(Way::Map), vec![self.task(at, Some(place), Ask::said(said, self.names.host()))]))
     }
 
     fn name(&mut self, at: usize, name: &Name) -> Led {

@@ -11,7 +11,7 @@ impl Plan {
     pub fn outcome_with_room(&self, octets: u64, store: &Store) -> Outcome {
         let outcome = self.outcome();
         let mut leaves = self.leaves().map(|(_, leaf)| leaf).filter(|leaf| !matches!(leaf, Leaf::Reply { .. }));
-        match (outcome, leaves.next(), leaves.next()) {
+        match (&outcome, leaves.next(), leaves.next()) {
             (Outcome::Done, Some(Leaf::Mailbox(mailbox)), None) => mailbox.room(octets, store),
             _ => outcome,
         }

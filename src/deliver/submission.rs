@@ -35,7 +35,7 @@ impl Submission {
     /// Gives `message`, with LF line ends, to the MTA, from the envelope sender `from`, empty for none, to `to`.
     pub async fn submit(&self, from: &str, to: &str, message: &[u8]) -> Outcome {
         match in_memory(message) {
-            Ok(message) => self.submit_file(from, &[to], message).await.first().copied().unwrap_or(Outcome::Broken),
+            Ok(message) => self.submit_file(from, &[to], message).await.into_iter().next().unwrap_or(Outcome::Broken),
             Err(error) => self.failed(&[to], &error.to_string()),
         }
     }

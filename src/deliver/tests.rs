@@ -8,11 +8,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Machine, Root};
+use crate::maps::Sources;
 use crate::vdomain::Directory;
 
 mod answers;
 mod leaves;
 mod mailboxes;
+mod maps;
 mod outcomes;
 mod relays;
 mod seeds;
@@ -22,13 +24,15 @@ mod vacations;
 struct Site {
     _folder: tempfile::TempDir,
     root: Root,
+    /// None, unless a test names some.
+    maps: Sources,
 }
 
 impl Site {
     /// `va.test` with the users joe ("Joe Who"), ann and bob, and this record and these aliases.
     fn new(record: &str, aliases: &str) -> Site {
         let folder = tempfile::tempdir().unwrap();
-        let site = Site { root: Root::new(folder.path()), _folder: folder };
+        let site = Site { root: Root::new(folder.path()), _folder: folder, maps: Sources::default() };
         site.domain("va.test", record, aliases, "joe:x:1:1:Joe Who:/h:\nann:x:1:1:Ann:/h:\nbob:x:1:1:ann:/h:\n");
         site
     }
@@ -59,7 +63,7 @@ impl Site {
     }
 
     fn plan(&self, to: &str) -> Plan {
-        plan(&self.directory(), &to.parse().unwrap(), "s@x.org")
+        plan(&self.directory(), &self.maps, &to.parse().unwrap(), "s@x.org")
     }
 
     /// Who gets mail for `to`, or why nobody does. Paths begin at the root.
@@ -78,7 +82,7 @@ impl Site {
 fn postmaster_without_a_domain_is_the_machines() {
     let site = Site::new("", "");
     let leaves = |machine: Machine| {
-        let plan = plan_for_postmaster(&Directory::load(&site.root, Arc::new(machine), None), "s@x.org");
+        let plan = plan_for_postmaster(&Directory::load(&site.root, Arc::new(machine), None), &site.maps, "s@x.org");
         plan.leaves().map(|(_, leaf)| leaf.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(leaves(Machine { host: Some("host.test".into()), ..Machine::default() }), ["forward to postmaster@host.test"]);
@@ -337,7 +341,7 @@ proptest! {
         site.domain("vb.test", "delivery.fallback = \"@va.test\"", &text(&two, "va.test"), "n0:x:1:1::/h:\n");
         let directory = site.directory();
         for number in 0..9 {
-            let plan = plan(&directory, &format!("n{number}@va.test").parse().unwrap(), "");
+            let plan = plan(&directory, &site.maps, &format!("n{number}@va.test").parse().unwrap(), "");
             let mut leaves: Vec<String> = plan.leaves().map(|(_, leaf)| leaf.to_string()).collect();
             let count = leaves.len();
             leaves.sort();
@@ -398,9 +402,9 @@ fn a_plan_in_a_domain_of_100_000_aliases() {
     let (directory, to) = (site.directory(), "a77777@va.test".parse().unwrap());
     // A file that has just changed is read again each time, because a later change might leave no trace.
     std::thread::sleep(std::time::Duration::from_millis(300));
-    assert_eq!(plan(&directory, &to, "").leaves().count(), 2);
+    assert_eq!(plan(&directory, &site.maps, &to, "").leaves().count(), 2);
     let began = std::time::Instant::now();
-    (0..10_000).for_each(|_| _ = plan(&directory, &to, ""));
+    (0..10_000).for_each(|_| _ = plan(&directory, &site.maps, &to, ""));
     let each = began.elapsed() / 10_000;
     println!("{each:?}");
     assert!(cfg!(debug_assertions) || each.as_micros() <= 20);

@@ -67,8 +67,8 @@ impl Session<'_> {
         let ms = began.elapsed().as_millis() as u64;
         self.done.messages += 1;
         for (recipient, outcome) in transaction.recipients.iter().zip(&carried.outcomes) {
-            let reply = Reply::of(*outcome, recipient);
-            let (peer, sender, status) = (self.call.peer(), transaction.sender(), reply.status);
+            let reply = Reply::of(outcome, recipient);
+            let (peer, sender, status) = (self.call.peer(), transaction.sender(), &*reply.status);
             tracing::info!(event = "delivery", proto = "lmtp", peer, id, sender, rcpt = recipient, bytes = len, ms, status);
             match outcome.fate() {
                 Fate::Done => self.done.recipients += 1,

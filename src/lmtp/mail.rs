@@ -113,17 +113,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_has_its_own_reply() {
-        let wrong = |text: &str| parse(text).map_err(|reply| (reply.code, reply.status)).unwrap_err();
+        let wrong = |text: &str| parse(text).map_err(|reply| (reply.code, reply.status.into_owned())).unwrap_err();
         for text in ["", "FROM", "FROM<a@b>", "TO:<a@b>", "FROM:<a@b>SIZE=1", "FROM:<a@b> SIZE=", "FROM:<a@b> SIZE", "FROM:<a@b> SIZE=-1"] {
-            assert!(matches!(wrong(text), (501, "5.5.4")), "{text}");
+            assert_eq!(wrong(text), (501, "5.5.4".to_owned()), "{text}");
         }
         for text in ["FROM:<a@b> BODY=BINARYMIME", "FROM:<a@b> SMTPUTF8=1", "FROM:<a@b> SIZE=1 size=1"] {
-            assert_eq!(wrong(text), (501, "5.5.4"), "{text}");
+            assert_eq!(wrong(text), (501, "5.5.4".to_owned()), "{text}");
         }
-        assert_eq!(wrong("FROM:a@b"), (501, "5.1.7"));
-        assert_eq!(wrong("FROM:<a@b> RET=HDRS"), (555, "5.5.4"));
-        assert_eq!(wrong("FROM:<jörg@x.org>"), (553, "5.6.7"));
-        assert_eq!(wrong("FROM:ö"), (501, "5.1.7"));
-        assert_eq!(wrong("FROMö"), (501, "5.5.4"));
+        assert_eq!(wrong("FROM:a@b"), (501, "5.1.7".to_owned()));
+        assert_eq!(wrong("FROM:<a@b> RET=HDRS"), (555, "5.5.4".to_owned()));
+        assert_eq!(wrong("FROM:<jörg@x.org>"), (553, "5.6.7".to_owned()));
+        assert_eq!(wrong("FROM:ö"), (501, "5.1.7".to_owned()));
+        assert_eq!(wrong("FROMö"), (501, "5.5.4".to_owned()));
     }
 }

@@ -30,13 +30,13 @@ impl Session<'_> {
     }
 
     fn plan(&self, path: &address::Path, sender: &str) -> Result<Plan, Reply> {
-        let names = &*self.house.names;
+        let (names, maps) = (&*self.house.names, &*self.house.maps);
         match (path.domain(), path.address()) {
-            (_, Ok(address)) => Ok(deliver::plan(names, &address, sender)),
+            (_, Ok(address)) => Ok(deliver::plan(names, maps, &address, sender)),
             // RFC 5321 §4.5.1.
-            (None, _) if path.local().eq_ignore_ascii_case("postmaster") => Ok(deliver::plan_for_postmaster(names, sender)),
+            (None, _) if path.local().eq_ignore_ascii_case("postmaster") => Ok(deliver::plan_for_postmaster(names, maps, sender)),
             (None, Err(error)) => Err(Reply::new(501, "5.1.3", error.to_string())),
-            (Some(_), Err(_)) => Err(Reply::of(Outcome::Refused(Refusal::NotOurs), path.as_str())),
+            (Some(_), Err(_)) => Err(Reply::of(&Outcome::Refused(Refusal::NotOurs), path.as_str())),
         }
     }
 
@@ -49,9 +49,9 @@ impl Session<'_> {
                 peer = self.call.peer(),
                 rcpt = recipient,
                 sender = self.transaction.as_ref().map(|transaction| transaction.from.path.as_str()),
-                status = outcome.reply().status
+                status = &*outcome.reply().status
             );
-            return Reply::of(outcome, &recipient);
+            return Reply::of(&outcome, &recipient);
         }
         let reply = Reply::new(250, "2.1.5", format!("<{recipient}> recipient ok"));
         if let Some(transaction) = &mut self.transaction {
@@ -90,12 +90,12 @@ mod tests {
     fn a_recipient_is_a_path_and_nothing_else() {
         assert_eq!(parse("to: <@relay.org:joe+x@va.test>", false).unwrap().as_str(), "joe+x@va.test");
         assert_eq!(parse("TO:<jörg@va.test>", true).unwrap().local(), "jörg");
-        let wrong = |text: &str| parse(text, false).map_err(|reply| (reply.code, reply.status)).unwrap_err();
-        assert_eq!(wrong("<joe@va.test>"), (501, "5.5.4"));
-        assert_eq!(wrong("TO:joe@va.test"), (501, "5.1.3"));
-        assert_eq!(wrong("TO:<>"), (501, "5.1.3"));
-        assert_eq!(wrong("TO:<joe@va.test> NOTIFY=NEVER"), (555, "5.5.4"));
-        assert_eq!(wrong("TO:<joe@va.test>x"), (501, "5.5.4"));
-        assert_eq!(wrong("TO:<jörg@va.test>"), (553, "5.6.7"));
+        let wrong = |text: &str| parse(text, false).map_err(|reply| (reply.code, reply.status.into_owned())).unwrap_err();
+        assert_eq!(wrong("<joe@va.test>"), (501, "5.5.4".to_owned()));
+        assert_eq!(wrong("TO:joe@va.test"), (501, "5.1.3".to_owned()));
+        assert_eq!(wrong("TO:<>"), (501, "5.1.3".to_owned()));
+        assert_eq!(wrong("TO:<joe@va.test> NOTIFY=NEVER"), (555, "5.5.4".to_owned()));
+        assert_eq!(wrong("TO:<joe@va.test>x"), (501, "5.5.4".to_owned()));
+        assert_eq!(wrong("TO:<jörg@va.test>"), (553, "5.6.7".to_owned()));
     }
 }

@@ -11,19 +11,19 @@ pub struct Reply {
     /// RFC 5321 §4.2.
     pub code: u16,
     /// RFC 3463; empty where RFC 2034 §4 wants none.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// For people.
     pub text: Cow<'static, str>,
 }
 
 impl Reply {
     /// A reply.
-    pub fn new(code: u16, status: &'static str, text: impl Into<Cow<'static, str>>) -> Reply {
-        Reply { code, status, text: text.into() }
+    pub fn new(code: u16, status: impl Into<Cow<'static, str>>, text: impl Into<Cow<'static, str>>) -> Reply {
+        Reply { code, status: status.into(), text: text.into() }
     }
 
     /// What became of a message for `recipient`, or becomes of `recipient`.
-    pub fn of(outcome: Outcome, recipient: &str) -> Reply {
+    pub fn of(outcome: &Outcome, recipient: &str) -> Reply {
         let reply = outcome.reply();
         Reply::new(reply.code, reply.status, format!("<{recipient}> {}", reply.text))
     }
@@ -46,7 +46,7 @@ impl Reply {
 
 impl fmt::Display for Reply {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.status {
+        match &*self.status {
             "" => write!(out, "{} {}\r\n", self.code, self.text),
             status => write!(out, "{} {status} {}\r\n", self.code, self.text),
         }

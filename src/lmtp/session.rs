@@ -11,6 +11,7 @@ use super::text::Text;
 use crate::VERSION;
 use crate::config::Machine;
 use crate::deliver::{Carrier, Plan};
+use crate::maps::Sources;
 use crate::vdomain::Names;
 use crate::wire::{Counts, Line, Lost, TlsDoor, Wire};
 
@@ -22,6 +23,8 @@ pub struct House {
     pub host: String,
     /// The domains.
     pub names: Arc<dyn Names>,
+    /// The address maps.
+    pub maps: Arc<Sources>,
     /// Who delivers.
     pub carrier: Carrier,
     /// Certificates.

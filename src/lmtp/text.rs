@@ -97,8 +97,8 @@ impl Fault {
             Fault::TooBig(limit) => Reply::too_big(*limit),
             Fault::LongLine => Reply::new(554, "5.6.0", format!("the message has a line of more than {LONGEST_LINE} octets")),
             Fault::Unwanted => Reply::out_of_turn("no message was expected"),
-            Fault::Trouble(Trouble::Full(_)) => Reply::of(Outcome::DiskFull, recipient),
-            Fault::Trouble(_) => Reply::of(Outcome::Broken, recipient),
+            Fault::Trouble(Trouble::Full(_)) => Reply::of(&Outcome::DiskFull, recipient),
+            Fault::Trouble(_) => Reply::of(&Outcome::Broken, recipient),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Tables {
 
     /// What virtmaps says is not looked up again (behaviour.md §7.3).
     fn virtmap(&self, local: &str, host: &str, steps: &mut Vec<String>) -> Option<Step> {
-        let hit = self.virtmaps.as_ref()?.recipient(&format!("{local}@{host}"))?;
+        let hit = self.virtmaps.as_ref()?.recipient(&format!("{local}@{host}")).ok()??;
         steps.push(format!("virtmaps: {} is {}", shown(&hit.key), shown(&hit.recipient)));
         Some(Step::End(match hit.recipient.rsplit_once('@') {
             Some((local, domain)) if !self.local.has(domain) => End::Remote { local: local.to_owned(), host: domain.to_lowercase() },

@@ -54,7 +54,7 @@ impl Tables {
         let found = match name {
             "virtuser" => of(self.virtusers.table()),
             "generics" => of(self.generics.table()),
-            "virtmaps" => self.virtmaps.as_ref().and_then(|map| map.recipient(key)).map(|hit| hit.recipient),
+            "virtmaps" => self.virtmaps.as_ref().and_then(|map| map.recipient(key).ok()?).map(|hit| hit.recipient),
             _ => return format!("Map named \"{name}\" not found\n"),
         };
         match found {

@@ -38,6 +38,8 @@ pub struct Hit {
     pub key: String,
     /// Who gets the mail. It is not looked up again (behaviour.md §7.3).
     pub recipient: String,
+    /// The line, counted from 1, as it was when the table was compiled; `None` where that is not known.
+    pub line: Option<usize>,
 }
 
 impl<'t> Virtmaps<'t> {

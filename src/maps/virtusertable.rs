@@ -35,6 +35,17 @@ pub struct Refusal {
     pub text: String,
 }
 
+/// What a client is told of an `error:` value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// RFC 5321 §4.2: 4xx or 5xx.
+    pub code: u16,
+    /// RFC 3463, of the class of `code`.
+    pub status: String,
+    /// For people: one line of ASCII.
+    pub text: String,
+}
+
 impl Virtusertable {
     /// Reads the table (see [`super::text`]) and remarks on what can't work.
     pub fn parse(text: &str) -> (Virtusertable, Remarks) {
@@ -111,19 +122,38 @@ impl Refusal {
         Refusal { code: code.to_owned(), text: rest.trim().to_owned() }
     }
 
-    /// What a client is told, without the address: code, enhanced code and text (behaviour.md §8.4).
+    /// What sendmail tells a client, without the address: code, enhanced code and text (behaviour.md §8.4).
     pub fn reply(&self) -> String {
-        let digits = self.text.get(..3).filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
-        let (code, text) = match digits {
-            Some(digits) => (digits, self.text[3..].trim_start()),
-            None => ("553", self.text.as_str()),
-        };
+        let (digits, text) = self.digits();
+        let code = digits.unwrap_or("553");
         let enhanced = match (is_enhanced(&self.code), digits) {
             (true, _) => self.code.clone(),
             (false, Some(digits)) => format!("{}.0.0", &digits[..1]),
             (false, None) => "5.3.0".to_owned(),
         };
         format!("{code} {enhanced} {text}")
+    }
+
+    /// The same in a form that fits every dialogue: the code is one of a refusal, and no word of farewell, the enhanced code is of the same
+    /// class, and the text is one line of ASCII. Where nothing says what else, what may pass is for later.
+    pub fn told(&self) -> Told {
+        let (digits, text) = self.digits();
+        let may_pass = self.code.eq_ignore_ascii_case("tempfail") || is_enhanced(&self.code) && self.code.starts_with('4');
+        let said = digits.and_then(|digits| digits.parse().ok()).filter(|code| (400..600).contains(code) && *code != 421);
+        let code = said.unwrap_or(if may_pass { 450 } else { 553 });
+        let class = code / 100;
+        let status = match is_enhanced(&self.code) {
+            true => format!("{class}{}", &self.code[1..]),
+            false => format!("{class}.{}.0", if said.is_some() { 0 } else { 3 }),
+        };
+        let text: String = text.chars().take(LONGEST_TOLD).map(|letter| if matches!(letter, ' '..='~') { letter } else { '?' }).collect();
+        Told { code, status, text: if text.is_empty() { "this address is not in use".to_owned() } else { text } }
+    }
+
+    /// The SMTP code that the text begins with, and the rest.
+    fn digits(&self) -> (Option<&str>, &str) {
+        let digits = self.text.get(..3).filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
+        (digits, digits.map_or(self.text.as_str(), |_| self.text[3..].trim_start()))
     }
 }
 
@@ -179,6 +209,13 @@ fn check_refusal(entry: &Entry, refusal: &Refusal, remarks: &mut Remarks) {
 }
 
 fn check_address(entry: &Entry, address: &str, remarks: &mut Remarks) {
+    if let Some((what, mend)) = fault(address) {
+        remarks.note_wrong(entry.line, what, mend);
+    }
+}
+
+/// Why no mail can go to the value `address`, and what to do about it.
+pub(super) fn fault(address: &str) -> Option<(String, &'static str)> {
     let quoted = address.trim_start_matches('"');
     let (what, mend) = match quoted {
         _ if quoted.starts_with('|') => ("Cannot mail directly to programs", ALIAS),
@@ -188,11 +225,13 @@ fn check_address(entry: &Entry, address: &str, remarks: &mut Remarks) {
         _ if address.rsplit_once('@').is_some_and(|(local, _)| local.contains('@') && is_plain(&local.replace('@', ""))) => {
             ("Invalid route address", "write user@domain")
         }
-        _ => return,
+        _ => return None,
     };
-    remarks.note_wrong(entry.line, format!("{what}: {}", shown(address)), mend);
+    Some((format!("{what}: {}", shown(address)), mend))
 }
 
+/// Octets; RFC 5321 §4.5.3.1.5 gives a whole reply 512.
+const LONGEST_TOLD: usize = 200;
 const ALIAS: &str = "name a local alias here, and write into the alias file what it stands for";
 /// What may stand behind `error:` (sendmail's operation guide §5.1.2).
 const WORDS: [&str; 9] = ["usage", "nouser", "nohost", "unavailable", "software", "tempfail", "protocol", "config", "quarantine"];

@@ -1,7 +1,10 @@
 //! The maps that a mail server looks addresses up in, answered from the one plan.
 
+use std::borrow::Cow;
+
 use crate::address::{Address, Domain};
 use crate::deliver::{self, Fate, Found, Leaf, Plan, Step, Way};
+use crate::maps::Sources;
 use crate::vdomain::{Names, Standing};
 
 /// What is looked up.
@@ -42,17 +45,17 @@ pub enum Answer {
     /// There is none.
     NotFound,
     /// Nobody can tell now.
-    Later(&'static str),
+    Later(Cow<'static, str>),
 }
 
 /// Looks `key` up. Keys that are no whole addresses (Postfix tries `@domain` and `user`, too) are never found: the plan knows fallbacks
 /// and `user+detail`.
-pub fn look_up(map: Map, key: &str, names: &dyn Names) -> Answer {
+pub fn look_up(map: Map, key: &str, names: &dyn Names, maps: &Sources) -> Answer {
     if map == Map::Domains {
         return key.parse().map_or(Answer::NotFound, |name| domain(&name, names));
     }
     let Ok(address) = key.parse::<Address>() else { return Answer::NotFound };
-    let plan = deliver::plan(names, &address, "");
+    let plan = deliver::plan(names, maps, &address, "");
     match map {
         Map::Domains | Map::Mailboxes => mailbox(&address, &plan),
         Map::Aliases => forwards(&plan).map_or(Answer::NotFound, Answer::Found),
@@ -63,7 +66,7 @@ pub fn look_up(map: Map, key: &str, names: &dyn Names) -> Answer {
 fn domain(name: &Domain, names: &dyn Names) -> Answer {
     match names.by_name(name) {
         None => Answer::NotFound,
-        Some(domain) if matches!(domain.standing, Standing::Broken(_)) => Answer::Later("the domain's record is being mended"),
+        Some(domain) if matches!(domain.standing, Standing::Broken(_)) => Answer::Later("the domain's record is being mended".into()),
         Some(domain) => Answer::Found(domain.name.to_string()),
     }
 }

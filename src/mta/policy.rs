@@ -73,13 +73,13 @@ impl Request {
 /// What Postfix is to do, where it is to do anything. After DATA it names a recipient only if there is but one.
 fn decide(request: &Request, house: &House) -> Option<String> {
     let address: Address = request.recipient.parse().ok()?;
-    let plan = deliver::plan(&*house.names, &address, &request.sender);
+    let plan = deliver::plan(&*house.names, &house.maps, &address, &request.sender);
     let outcome = plan.outcome_with_room(request.size, &house.store);
     if matches!(outcome, Outcome::Done | Outcome::Refused(Refusal::NotOurs)) {
         return None;
     }
     let reply = outcome.reply();
-    tracing::info!(event = "refused", proto = "policy", rcpt = request.recipient, sender = request.sender, status = reply.status);
+    tracing::info!(event = "refused", proto = "policy", rcpt = request.recipient, sender = request.sender, status = &*reply.status);
     Some(format!("{} {} {}", reply.code, reply.status, reply.text))
 }
 

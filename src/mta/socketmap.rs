@@ -42,7 +42,7 @@ fn reply(request: &[u8], house: &House) -> String {
     let text = String::from_utf8_lossy(request);
     let (name, key) = text.split_once(' ').unwrap_or((&text, ""));
     let Some(map) = Map::named(name) else { return "PERM there is no such map".to_owned() };
-    match look_up(map, key, &*house.names) {
+    match look_up(map, key, &*house.names, &house.maps) {
         Answer::Found(value) => format!("OK {value}"),
         // Both want the blank.
         Answer::NotFound => "NOTFOUND ".to_owned(),

@@ -99,6 +99,7 @@ impl Now {
             machine: self.house.machine.clone(),
             host: self.house.host.clone(),
             names: self.house.names.clone(),
+            maps: self.house.maps.clone(),
             carrier: Carrier::new(self.house.store.clone(), &self.house.machine),
             tls: self.door.clone(),
         }

@@ -12,6 +12,7 @@ use super::limits::Limits;
 use crate::config::{AddressKind, Fault, Machine, MainUsers, Native, Owned, Root};
 use crate::house::House;
 use crate::login::{Gate, LoginDelay};
+use crate::maps::Sources;
 use crate::os::privilege::{self, Needs};
 use crate::store::{Places, Store};
 use crate::vdomain::{Compiled, Directory, Names, Resolver, VirtualDomain};
@@ -120,11 +121,12 @@ impl Server {
             let record = self.root.record(&domain.name);
             [users.passwd_path(), users.shadow_path(), &record].iter().any(|path| !privilege::may_read(path, uid, gid))
         });
+        let has_root_maps = now.house.maps.paths().any(|path| !privilege::may_read(&path, uid, gid));
         let has_root_keys = now.door.key_files().any(|path| !privilege::may_read(path, uid, gid));
         let has_root_settings = !privilege::may_read(&self.root.machine(), uid, gid);
         Needs {
             other_users: is_system || has_owners || has_program_user || !now.native.is_empty(),
-            root_files: is_system || has_root_files || has_root_keys || has_root_settings,
+            root_files: is_system || has_root_files || has_root_maps || has_root_keys || has_root_settings,
         }
     }
 
@@ -185,6 +187,7 @@ impl Now {
             host: machine.host(),
             names,
             gate,
+            maps: maps(root, &machine, old),
             // The store knows its sessions: it goes on as long as it can.
             store: old
                 .filter(|old| old.house.machine.mbox == machine.mbox)
@@ -195,6 +198,15 @@ impl Now {
             machine: machine.clone(),
         };
         Ok(Now { resolver: Resolver::new(&machine), house, door, native })
+    }
+}
+
+/// The address maps, kept with what has been read of them where they are the same.
+fn maps(root: &Root, machine: &Machine, old: Option<&Now>) -> Arc<Sources> {
+    let named = |machine: &Machine| (machine.delivery.virtmaps.clone(), machine.delivery.virtusertable.clone());
+    match old.filter(|old| named(&old.house.machine) == named(machine)) {
+        Some(old) => old.house.maps.clone(),
+        None => Arc::new(Sources::of(root, &machine.delivery)),
     }
 }
 

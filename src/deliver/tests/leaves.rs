@@ -57,7 +57,7 @@ fn script(folder: &Path, name: &str, text: &str) -> PathBuf {
 const TEXT: &[u8] = b"Return-Path: <old@x.org>\nReceived: by x\nMessage-ID: <1@x.org>\nSubject: x\n\n.\nFrom me\n";
 
 fn carried(post: &Post, to: &str, mail: &Mail) -> Outcome {
-    post.carry(&[to], mail)[0]
+    post.carry(&[to], mail).remove(0)
 }
 
 #[test]

@@ -20,7 +20,10 @@ impl Post {
     }
 
     pub fn of(machine: &Machine, record: &str, aliases: &str) -> Post {
-        let site = Site::new(record, aliases);
+        Post::at(machine, Site::new(record, aliases))
+    }
+
+    pub fn at(machine: &Machine, site: Site) -> Post {
         let places = Places::below(&site.root, machine);
         let spool = site.root.spool(&"va.test".parse().unwrap());
         for folder in [&places.index, &places.redo, &places.quota, &places.staging, &places.run, &spool] {
@@ -33,7 +36,7 @@ impl Post {
     /// Brings `mail` to all of `to`, with the answers of machines.
     pub fn carry(&self, to: &[&str], mail: &Mail) -> Vec<Outcome> {
         let directory = self.site.directory();
-        let plans: Vec<_> = to.iter().map(|to| plan(&directory, &to.parse().unwrap(), mail.sender())).collect();
+        let plans: Vec<_> = to.iter().map(|to| plan(&directory, &self.site.maps, &to.parse().unwrap(), mail.sender())).collect();
         self.runtime.block_on(async {
             let carried = self.carrier.carry(&plans, mail).await;
             self.carrier.answer(&plans, mail, &carried).await;

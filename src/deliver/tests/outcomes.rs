@@ -54,7 +54,7 @@ fn unknown_names_and_domains_have_their_own_codes() {
 #[test]
 fn later_beats_never_and_never_beats_done() {
     let site = Site::new("", "list: joe, ann\ndead: joe, eve\nbroken: joe, :include:rel\nwait: :include:rel\n");
-    let of = |to: &str, leaves: &[Outcome]| Outcome::of_recipient(&site.plan(to), leaves.iter().copied());
+    let of = |to: &str, leaves: &[Outcome]| Outcome::of_recipient(&site.plan(to), leaves.iter().cloned());
     assert_eq!(of("list@va.test", &[Outcome::Done, Outcome::Done]), Outcome::Done);
     assert_eq!(of("list@va.test", &[Outcome::Done, Outcome::MailboxFull]), Outcome::MailboxFull);
     assert_eq!(of("list@va.test", &[Outcome::MailboxFull, Outcome::Busy]), Outcome::Busy);

@@ -167,7 +167,7 @@ proptest! {
         for address in asked {
             let expected = naive(&text, &address);
             prop_assert_eq!(table.find(&address).map(|entry| entry.recipient.to_owned()), expected.clone());
-            prop_assert_eq!(database.recipient(&address).map(|hit| hit.recipient), expected);
+            prop_assert_eq!(database.recipient(&address).unwrap().map(|hit| hit.recipient), expected);
         }
     }
 

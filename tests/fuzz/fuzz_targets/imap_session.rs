@@ -124,6 +124,7 @@ fn house(server: &Server) -> House {
         machine: house.machine.clone(),
         host: house.host.clone(),
         names: house.names.clone(),
+        maps: house.maps.clone(),
         gate: house.gate.clone(),
         store: Store::in_memory(Places::inside(nowhere, Fsync::Never)),
         login_delay: LoginDelay::below(nowhere.into()),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use vmail::config::{Machine, Root};
 use vmail::deliver::{Found, Leaf, plan};
+use vmail::maps::Sources;
 use vmail::vdomain::Directory;
 
 thread_local! {
@@ -28,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
         fs::write(&list, text).unwrap();
         let is_ours = first & 1 == 0;
         fs::set_permissions(&list, fs::Permissions::from_mode(if is_ours { 0o600 } else { 0o666 })).unwrap();
-        let plan = plan(directory, &"list@va.test".parse().unwrap(), "a@x.org");
+        let plan = plan(directory, &Sources::default(), &"list@va.test".parse().unwrap(), "a@x.org");
         assert!(plan.steps.len() <= 20_000 && plan.steps.iter().all(|step| step.depth <= 51));
         let leaves: Vec<String> = plan.leaves().map(|(_, leaf)| leaf.to_string()).collect();
         assert_eq!(leaves.iter().collect::<HashSet<_>>().len(), leaves.len());
