@@ -65,8 +65,11 @@ fn users_of_two_domains_never_share_a_uid() {
 
 #[test]
 fn config_check_tells_what_delivery_would_stumble_over() {
-    let house = House::new("[delivery]\nprogram_user = \"nobody-here\"\n");
+    let house = House::new(
+        "lmtp.group = \"nobodies\"\n[delivery]\nprogram_user = \"nobody-here\"\nvirtmaps = \"virtmaps\"\nvirtusertable = \"users\"\n",
+    );
     house.domain("va.test", "");
+    fs::write(house.root().etc().join("users"), "joe@va.test ann@va.test\neve@va.test |/bin/cat\n").unwrap();
     let aliases = house.root().aliases(&"va.test".parse().unwrap());
     fs::write(&aliases, "run: \"|/bin/x y\"\n").unwrap();
     fs::set_permissions(&aliases, fs::Permissions::from_mode(0o666)).unwrap();
@@ -74,9 +77,13 @@ fn config_check_tells_what_delivery_would_stumble_over() {
     let told = run(command.arg("--root").arg(house.root().path()).args(["config", "check"]), b"", 20);
     let said = said(&told);
     assert_eq!(told.status.code(), Some(78));
-    for fault in
-        ["vmail.toml: delivery.program_user = \"nobody-here\": there is no such user", "aliases.va.test: others than root and the service"]
-    {
+    for fault in [
+        "vmail.toml: delivery.program_user = \"nobody-here\": there is no such user",
+        "vmail.toml: lmtp.group = \"nobodies\": there is no such group",
+        "aliases.va.test: others than root and the service",
+        "virtmaps.cdb: cannot be read",
+        "users:2: Cannot mail directly to programs",
+    ] {
         assert!(said.contains(fault), "{said}");
     }
     fs::set_permissions(&aliases, fs::Permissions::from_mode(0o644)).unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
@@ -31,11 +32,16 @@ fn house(rest: &str) -> House {
 }
 
 /// A connection to one of the sockets.
-struct Client(BufReader<UnixStream>);
+pub struct Client(BufReader<UnixStream>);
 
 impl Client {
     fn of(house: &House, socket: &str) -> Client {
-        let stream = UnixStream::connect(house.root().run().join(socket)).unwrap();
+        Client::at(&house.root().run().join(socket))
+    }
+
+    /// Connects to this socket.
+    pub fn at(socket: &Path) -> Client {
+        let stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         Client(BufReader::new(stream))
     }
@@ -60,12 +66,14 @@ impl Client {
         String::from_utf8(rest).unwrap()
     }
 
-    fn map(&mut self, request: &str) -> String {
+    /// Asks the socketmap.
+    pub fn map(&mut self, request: &str) -> String {
         self.say(framed(request));
         self.netstring()
     }
 
-    fn policy(&mut self, recipient: &str, size: u64) -> String {
+    /// Asks the policy service about mail from `eve@x.org`, of so many octets.
+    pub fn policy(&mut self, recipient: &str, size: u64) -> String {
         let request = format!("request=smtpd_access_policy\nprotocol_state=RCPT\nsender=eve@x.org\nrecipient={recipient}\nsize={size}\n\n");
         self.say(request);
         let action = self.line();

@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use vmail::store::{Flags, Folder, Home, How, Uids};
 
@@ -88,7 +88,7 @@ fn dovecot_and_we_append_flag_and_expunge_at_once() {
         let dovecot = Dovecot::install(machine, "");
         let ours = Ours::open(Path::new(SPOOL), VMAIL, Path::new("/tmp/ours"));
         ours.append("INBOX", "the first", Flags::NONE, &[]);
-        let over = AtomicBool::new(false);
+        let (over, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
         let (theirs, (mine, marked)) = std::thread::scope(|scope| {
             let theirs = scope.spawn(|| {
                 let mut imap = dovecot.imap();
@@ -100,6 +100,7 @@ fn dovecot_and_we_append_flag_and_expunge_at_once() {
                     // It sees all there is, and marks what is young: some of it ours.
                     imap.ask("NOOP");
                     imap.say(&format!("STORE {}:* +FLAGS (\\Answered theirs)", 1 + 2 * nth));
+                    rounds.store(nth, Ordering::Relaxed);
                     if over.load(Ordering::Relaxed) {
                         break;
                     }
@@ -124,6 +125,11 @@ fn dovecot_and_we_append_flag_and_expunge_at_once() {
                 (appended, marked)
             });
             std::thread::sleep(Duration::from_secs(3));
+            // It looks for the lock a few times a second, and we take it hundreds of times.
+            let begun = Instant::now();
+            while rounds.load(Ordering::Relaxed) < 11 && begun.elapsed() < Duration::from_secs(30) {
+                std::thread::sleep(Duration::from_millis(50));
+            }
             over.store(true, Ordering::Relaxed);
             (theirs.join().unwrap(), mine.join().unwrap())
         });

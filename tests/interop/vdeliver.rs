@@ -1,5 +1,6 @@
 //! vdeliver as MTAs start it: as root, as the service, as the owner; what it answers, and whose the files are.
 
+mod doors;
 mod killed;
 
 use std::fs;
